@@ -1,0 +1,1 @@
+"""Published figures, returns, and the fit of the model to them."""

@@ -1,0 +1,1 @@
+"""Scenarios, runs, comparisons and reports, and the `journeys` command."""
