@@ -51,7 +51,7 @@ STATES = (
         "CA 1989 s17: within 45 working days",
         "#f78154",
         "front_door",
-        bands=(0, 2, 4, 6, 8, 9, 11, 13),
+        bands=(0, 2, 4, 6, 8, 9, 10, 12),
         at_18="grew_up",
     ),
     State(

@@ -1,0 +1,122 @@
+"""The children of a scenario as columns of a mean field: a column for each block of birth weeks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, Columns, Diary, MeanField
+from abm.pathway import AGE_EDGES_WEEKS, N_HISTORIES, N_RISKS, WEEKS_PER_YEAR
+from abm.scenario import DayOne, Scenario
+
+Array = NDArray[np.float64]
+
+
+def spread_over_pieces(day_one: DayOne, field: MeanField) -> Array:
+    """Return float64[C, K]: the share of each day-one cell that lies in each piece of the grid."""
+    grid = field.grid
+    out = np.zeros((day_one.state.size, grid.n_pieces))
+    longest = grid.piece_at.shape[1] - 1
+    for c in range(day_one.state.size):
+        weeks = np.arange(day_one.clock_from[c], day_one.clock_to[c] + 1)
+        pieces = grid.piece_at[day_one.state[c], np.minimum(weeks, longest)]
+        np.add.at(out[c], pieces, 1.0 / weeks.size)
+    return out
+
+
+def columns_of(scenario: Scenario, field: MeanField, block: int = 13) -> Columns:
+    """Return the expected children of a scenario in columns of `block` birth weeks (a divisor of 52).
+
+    Counts are of the whole area. Those born in a block are all given the birthday in its middle.
+    """
+    plan, n_years = scenario.plan, scenario.n_years
+    blocks = WEEKS_PER_YEAR // block
+    middle = (block - 1) // 2
+    first = -(17 * WEEKS_PER_YEAR + WEEKS_PER_YEAR - 1)
+    n_columns = (18 + n_years) * blocks
+    birth_week = first + np.arange(n_columns) * block + middle
+    mass = np.zeros((field.grid.n_cells, n_columns))
+    spread = spread_over_pieces(scenario.day_one, field)
+    k = field.grid.n_pieces
+    for age in range(18):
+        column = (17 - age) * blocks
+        for risk in range(N_RISKS):
+            chance = scenario.day_one.chance[age, risk]
+            for history in range(N_HISTORIES):
+                mine = (chance * (scenario.day_one.history == history)) @ spread
+                rows = slice((risk * N_HISTORIES + history) * k, (risk * N_HISTORIES + history + 1) * k)
+                children = plan.ages[age] * plan.risk_shares[risk] / blocks
+                mass[rows, column : column + blocks] = (mine * children)[:, None]
+        rows = slice(UNACCOMPANIED_STRATUM * k, N_STRATA * k)
+        alone = scenario.day_one.unaccompanied @ spread * plan.unaccompanied[age] / blocks
+        mass[rows, column : column + blocks] = alone[:, None]
+    shape = (n_years * WEEKS_PER_YEAR, n_columns)
+    born, moved_in, came_alone, moved_away = (np.zeros(shape) for _ in range(4))
+    for year in range(n_years):
+        weeks = np.arange(year * WEEKS_PER_YEAR, (year + 1) * WEEKS_PER_YEAR)
+        newborn = (18 + year) * blocks
+        born[weeks, newborn + (weeks - weeks[0]) // block] = plan.births[year] / WEEKS_PER_YEAR
+        for age in range(18):
+            column = (17 - age + year) * blocks
+            mine = slice(column, column + blocks)
+            move = plan.moves[year, age] / WEEKS_PER_YEAR / blocks
+            (moved_in if move > 0 else moved_away)[weeks, mine] += abs(move)
+            came_alone[weeks, mine] += plan.arrivals[year] * plan.arrival_ages[age] / WEEKS_PER_YEAR / blocks
+    return Columns(birth_week, mass, plan.risk_shares, born, moved_in, came_alone, moved_away)
+
+
+@dataclass(frozen=True)
+class LifeCourse:
+    """What a cohort lives through from birth to 18 under unchanging chances, and those who come alone.
+
+    stocks  float64[936, 2, S]     by week of age; of one child born, and of the children who came alone
+    flows   float64[936, 2, E]
+    cells   float64[18, 2, cells]  mean over the weeks of each year of age
+    """
+
+    stocks: Array
+    flows: Array
+    cells: Array
+
+    def per_year(self, ages: Array) -> tuple[Array, Array]:
+        """Return (stocks [18, S], flows a year [18, E]) of a population with this many children of each age."""
+        by_age = self.stocks.reshape(18, WEEKS_PER_YEAR, 2, -1)
+        stocks = by_age[:, :, 0].mean(axis=1) * ages[:, None] + by_age[:, :, 1].sum(axis=1)
+        events = self.flows.reshape(18, WEEKS_PER_YEAR, 2, -1)
+        flows = events[:, :, 0].sum(axis=1) * ages[:, None] + events[:, :, 1].sum(axis=1) * WEEKS_PER_YEAR
+        return stocks, flows
+
+
+def life_course(
+    field: MeanField, thresholds: NDArray[np.uint64], risk_shares: Array, arrivals: float, arrival_ages: Array
+) -> LifeCourse:
+    """Follow a birth cohort, and the arrivals of unaccompanied children, from birth to 18.
+
+    thresholds  uint64[E, G, B]
+    arrivals    unaccompanied children a year, spread over `arrival_ages`
+    """
+    journey, k = field.journey, field.grid.n_pieces
+    tables = journey.tables
+    n_weeks = 18 * WEEKS_PER_YEAR
+    mass = np.zeros((field.grid.n_cells, 2))
+    home = int(field.grid.piece_at[journey.state_index["at_home"], 0])
+    mass[np.arange(N_RISKS) * N_HISTORIES * k + home, 0] = risk_shares
+    nothing = np.zeros((n_weeks, 1))
+    diary = Diary(field, Columns(np.zeros(1, int), mass[:, :1], risk_shares, nothing, nothing, nothing, nothing))
+    landing, made = diary.landing("came_alone", thresholds)
+    stocks, flows = np.zeros((n_weeks, 2, tables.n_states)), np.zeros((n_weeks, 2, tables.n_edges))
+    cells = np.zeros((18, 2, field.grid.n_cells))
+    for week in range(n_weeks):
+        age = week // WEEKS_PER_YEAR
+        if week in AGE_EDGES_WEEKS:
+            step, count = field.matrices(thresholds, AGE_EDGES_WEEKS.index(week))
+        flows[week] = (count @ mass).T
+        mass = step @ mass
+        coming = arrivals * arrival_ages[age] / WEEKS_PER_YEAR**2
+        mass[:, 1] += landing * coming
+        flows[week, 1] += made * coming
+        stocks[week] = (field.summing @ mass).T
+        cells[age] += mass.T / WEEKS_PER_YEAR
+    return LifeCourse(stocks, flows, cells)

@@ -1,0 +1,208 @@
+"""The book of rates: every hazard and share as a product of a few declared factors, and how it becomes arrays.
+
+A rate of an edge (a transition out of a state) for a child is
+
+    level x age x risk x history x band of time x (time since closure, for children known before)
+
+and for an unaccompanied child `unaccompanied x band`. Each factor is a row of a CSV with its range, status and source;
+a factor without a row is 1 (unaccompanied: 0). A row that names a state holds for that state and beats one that does not.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.errors import CareError, did_you_mean
+from abm.parameters import Value
+from abm.pathway import (
+    AGE_BANDS,
+    HISTORIES,
+    N_AGES,
+    N_GROUPS,
+    N_HISTORIES,
+    N_RISKS,
+    RISK_CLASSES,
+    UNACCOMPANIED_GROUP,
+    Journey,
+)
+
+Array = NDArray[np.float64]
+COLUMNS = ("transition", "state", "factor", "key", "value", "low", "high", "status", "source")
+PUBLISHED = Path(__file__).parent / "published"
+FIRST_RATES = PUBLISHED / "first_rates.csv"
+NATIONAL_RATES = PUBLISHED / "national_rates.csv"
+
+
+@dataclass(frozen=True)
+class RateBook:
+    """Factors of the rates of every edge.
+
+    level          float64[E]     hazards per year of weekly edges, weights of outcomes
+    age            float64[E, 5]
+    risk           float64[E, 4]
+    history        float64[E, 3]
+    band           float64[E, B]
+    since_closure  float64[E, B]  holds for children with a history only
+    unaccompanied  float64[E]
+    values         the declared rows
+    """
+
+    level: Array
+    age: Array
+    risk: Array
+    history: Array
+    band: Array
+    since_closure: Array
+    unaccompanied: Array
+    values: tuple[Value, ...] = ()
+
+    def rates(self) -> Array:
+        """Return float64[E, G, B]: the rates of every edge by group and band of time."""
+        n_edges, n_bands = self.band.shape
+        out = np.zeros((n_edges, N_GROUPS, n_bands))
+        known = np.ones((N_HISTORIES, n_edges, n_bands))
+        known[1:] = self.since_closure
+        main = np.einsum("e,ea,er,eh->earh", self.level, self.age, self.risk, self.history)
+        with np.errstate(invalid="ignore"):
+            time = self.band[None] * known
+            full = main[..., None] * np.moveaxis(time, 0, 1)[:, None, None]
+            out[:, :UNACCOMPANIED_GROUP] = full.reshape(n_edges, UNACCOMPANIED_GROUP, n_bands)
+            out[:, UNACCOMPANIED_GROUP] = self.unaccompanied[:, None] * self.band
+        return np.nan_to_num(out, nan=0.0, posinf=np.inf)
+
+    def scaled(self, edges: list[int] | NDArray[np.int64], by: float | Array, factor: str = "level") -> RateBook:
+        """Return a book in which one factor of some edges is multiplied."""
+        changed = getattr(self, factor).copy()
+        changed[edges] *= by
+        return replace(self, **{factor: changed})
+
+
+def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
+    """Read a book of rates.
+
+    Errors
+    ------
+    CareError
+        For a file that cannot be read, a missing column, a name that the journey does not declare, a key that the
+        factor does not have, or a number that is not one; each names the row.
+    """
+    tables = journey.tables
+    n_edges, n_bands = tables.n_edges, tables.max_bands
+    level = np.zeros(n_edges)
+    alone = np.zeros(n_edges)
+    ones: dict[str, Array] = {
+        "age": np.ones((n_edges, N_AGES)),
+        "risk": np.ones((n_edges, N_RISKS)),
+        "history": np.ones((n_edges, N_HISTORIES)),
+        "band": np.ones((n_edges, n_bands)),
+        "since_closure": np.ones((n_edges, n_bands)),
+    }
+    keys = {"age": AGE_BANDS, "risk": RISK_CLASSES, "history": HISTORIES}
+    values = []
+    rows = _rows(path)
+    for number, row in sorted(rows, key=lambda numbered: bool(numbered[1]["state"])):
+        where = f"{path.name}, row {number}"
+        edges = _edges(journey, row, where)
+        value = _number(row, "value", where)
+        factor = row["factor"]
+        outcome = all(tables.outcome[e] for e in edges)
+        unit = {"level": "weight" if outcome else "per year", "unaccompanied": "weight" if outcome else "per year"}
+        values.append(
+            Value(
+                "/".join(x for x in (row["transition"], row["state"], factor, row["key"]) if x),
+                value, unit.get(factor, "ratio"), _number(row, "low", where), _number(row, "high", where),
+                row["status"], row["source"],
+            )
+        )
+        if factor == "level":
+            level[edges] = value
+        elif factor == "unaccompanied":
+            alone[edges] = value
+        elif factor in keys:
+            ones[factor][edges, _position(row["key"], keys[factor], where, factor)] = value
+        elif factor in ("band", "since_closure"):
+            for e in edges:
+                bands = [str(b) for b in journey.states[tables.source[e]].bands]
+                ones[factor][e, _position(row["key"], tuple(bands), where, factor)] = value
+        else:
+            known = ["level", "unaccompanied", *ones]
+            raise CareError(f"'{factor}' is not a factor", where, f"{did_you_mean(factor, known)}Use: {', '.join(known)}")
+    return RateBook(level, *ones.values(), alone, tuple(values))  # type: ignore[arg-type]
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise CareError(f"The column '{missing[0]}' is missing", path.name, f"Columns: {', '.join(COLUMNS)}")
+            return [(n, row) for n, row in enumerate(reader, start=2)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise CareError("The book of rates cannot be read", path.name, "Install the project again") from error
+
+
+def _edges(journey: Journey, row: dict[str, str], where: str) -> list[int]:
+    if row["transition"] not in journey.transition_index:
+        near = did_you_mean(row["transition"], list(journey.transition_index))
+        raise CareError(f"'{row['transition']}' is not a transition of {journey.file}", where, near or "Declare it")
+    if not row["state"]:
+        return journey.edges_of(row["transition"])
+    if row["state"] not in journey.state_index:
+        near = did_you_mean(row["state"], list(journey.state_index))
+        raise CareError(f"'{row['state']}' is not a state of {journey.file}", where, near or "Declare it")
+    return [journey.edge(row["transition"], row["state"])]
+
+
+def _number(row: dict[str, str], column: str, where: str) -> float:
+    try:
+        number = float(row[column])
+    except ValueError:
+        number = np.nan
+    if not number >= 0:
+        raise CareError(f"'{row[column]}' in the column '{column}' is not a number of 0 or more", where, "Correct it")
+    return number
+
+
+def _position(key: str, keys: tuple[str, ...], where: str, factor: str) -> int:
+    if key not in keys:
+        raise CareError(f"'{key}' is not a key of '{factor}'", where, f"Keys: {', '.join(keys)}")
+    return keys.index(key)
+
+
+def write_rates(journey: Journey, book: RateBook, path: Path, status: str, source: str) -> None:
+    """Write a book as CSV; rows whose number differs from the declared one get the status and source given."""
+    declared = {v.key: v for v in book.values}
+    lines = []
+    tables = journey.tables
+    named = {"age": AGE_BANDS, "risk": RISK_CLASSES, "history": HISTORIES}
+    for e in range(tables.n_edges):
+        if not (tables.weekly[e] or tables.outcome[e]):
+            continue
+        transition, state = journey.transitions[tables.transition[e]].key, journey.states[tables.source[e]]
+        entries = [("level", "", book.level[e]), ("unaccompanied", "", book.unaccompanied[e])]
+        entries += [(f, k, x) for f, ks in named.items() for k, x in zip(ks, getattr(book, f)[e], strict=True)]
+        entries += [
+            (f, str(k), x) for f in ("band", "since_closure") for k, x in zip(state.bands, getattr(book, f)[e], strict=False)
+        ]
+        for factor, key, x in entries:
+            tail = [p for p in (factor, key) if p]
+            old = declared.get("/".join([transition, state.key, *tail])) or declared.get("/".join([transition, *tail]))
+            if old is None and x == (0.0 if factor == "unaccompanied" else 1.0):
+                continue
+            if old is not None and np.isclose(old.value, x, rtol=1e-9):
+                lines.append([transition, state.key, factor, key, f"{x:.6g}", f"{old.low:.4g}", f"{old.high:.4g}",
+                              old.status, old.source])
+            else:
+                lines.append([transition, state.key, factor, key, f"{x:.6g}", f"{x / 2:.4g}", f"{x * 2:.4g}", status, source])
+    temporary = path.with_suffix(".part")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(lines)
+    temporary.replace(path)
