@@ -1,0 +1,147 @@
+"""Random numbers keyed by what they decide: a draw is a pure function of seed, child or family, week and purpose.
+
+Nothing is streamed, so adding a child, a draw or an observer changes nobody else's luck. Three forms give the same
+bits: `word` in plain Python integers, `words` for arrays, `kernel_word` for compiled loops.
+
+Method: Philox4x32-10, counter (identity, week as unsigned 32 bits, purpose, 0), key (low and high half of the seed);
+the draw is the first of the four words.
+Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy as 1, 2, 3", SC11.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from abm.errors import CareError
+from abm.pathway import purpose_of
+
+try:
+    import numba
+
+    HAS_NUMBA = True
+except Exception:  # a locked-down laptop can block the compiled library with an OSError, not only an ImportError
+    HAS_NUMBA = False
+    logging.getLogger(__name__).warning(
+        "The package numba cannot be loaded here, so the simulation runs in plain Python: "
+        "the results are the same, but expect it to take about a hundred times as long."
+    )
+
+MASK = 0xFFFFFFFF
+_M0, _M1 = 0xD2511F53, 0xCD9E8D57
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+_ROUNDS = 10
+
+
+def compiled(inline: bool = False, nogil: bool = False) -> Callable[[Any], Any]:
+    """Return a decorator that compiles a function with numba, or leaves it as it is where numba cannot be loaded.
+
+    Compiled code is cached where a folder can be written; it is correct without a cache, only slower to start.
+    """
+
+    def decorate(function: Any) -> Any:
+        if not HAS_NUMBA:
+            return function
+        if inline:
+            return numba.njit(inline="always")(function)
+        try:
+            return numba.njit(nogil=nogil, cache=True)(function)
+        except RuntimeError:
+            return numba.njit(nogil=nogil)(function)
+
+    return decorate
+
+
+def key_of(seed: int) -> tuple[int, int]:
+    """Return the low and the high 32 bits of a seed, or raise CareError if it does not fit 64 bits."""
+    if not 0 <= seed < 1 << 64:
+        raise CareError(f"The seed {seed} does not fit", remedy="Use a whole number from 0 to 18446744073709551615")
+    return seed & MASK, seed >> 32
+
+
+def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the four 32-bit words of Philox4x32-10 for a counter and a key, in plain Python integers."""
+    a, b, c, d = counter
+    low, high = key
+    for _ in range(_ROUNDS):
+        left, right = _M0 * a, _M1 * c
+        a, b, c, d = (right >> 32) ^ b ^ low, right & MASK, (left >> 32) ^ d ^ high, left & MASK
+        low, high = (low + _W0) & MASK, (high + _W1) & MASK
+    return a, b, c, d
+
+
+def word(seed: int, identity: int, week: int, purpose: int) -> int:
+    """Return the 32-bit draw of one child (or family) in one week for one purpose."""
+    return philox((int(identity), int(week) & MASK, int(purpose), 0), key_of(seed))[0]
+
+
+def words(seed: int, identity: ArrayLike, week: ArrayLike, purpose: ArrayLike) -> NDArray[np.uint32]:
+    """Return `word` for arrays of identities, weeks and purposes, which are broadcast against each other."""
+    low, high = key_of(seed)
+    return _words(low, high, identity, week, purpose).astype(np.uint32)
+
+
+def _words(low: int, high: int, identity: ArrayLike, week: ArrayLike, purpose: ArrayLike) -> NDArray[np.uint64]:
+    columns = np.broadcast_arrays(*(np.asarray(x).astype(np.int64) & MASK for x in (identity, week, purpose)))
+    a, b, c = (column.astype(np.uint64) for column in columns)
+    d = np.zeros_like(a)
+    mask, half = np.uint64(MASK), np.uint64(32)
+    for _ in range(_ROUNDS):
+        left, right = np.uint64(_M0) * a, np.uint64(_M1) * c
+        a, b = (right >> half) ^ b ^ np.uint64(low), right & mask
+        c, d = (left >> half) ^ d ^ np.uint64(high), left & mask
+        low, high = (low + _W0) & MASK, (high + _W1) & MASK
+    return a
+
+
+def choice(seed: int, identity: ArrayLike, purpose: str, n: ArrayLike, week: ArrayLike = 0) -> NDArray[np.int64]:
+    """Return a keyed whole number from 0 to n - 1 for each identity (n at most 2**31, may differ by identity)."""
+    drawn = words(seed, identity, week, purpose_of(purpose)).astype(np.uint64)
+    return ((drawn * np.asarray(n).astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
+
+
+# The form for compiled loops. numba turns an unsigned 64-bit number with a signed one into a signed number, so every
+# constant is unsigned.
+_C_M0, _C_M1, _C_MASK, _C_HALF = np.uint64(_M0), np.uint64(_M1), np.uint64(MASK), np.uint64(32)
+_C_W0, _C_W1, _C_ZERO = np.uint64(_W0), np.uint64(_W1), np.uint64(0)
+
+if HAS_NUMBA:
+    BLOCK = 16
+
+    @compiled(inline=True)
+    def kernel_word(low: Any, high: Any, identity: Any, week: Any, purpose: Any) -> Any:
+        """Return `word` as uint64; all arguments are uint64 below 2**32."""
+        a, b, c, d = identity, week, purpose, _C_ZERO
+        for _ in range(_ROUNDS):
+            left, right = _C_M0 * a, _C_M1 * c
+            a, b = (right >> _C_HALF) ^ b ^ low, right & _C_MASK
+            c, d = (left >> _C_HALF) ^ d ^ high, left & _C_MASK
+            low, high = (low + _C_W0) & _C_MASK, (high + _C_W1) & _C_MASK
+        return a
+
+    @compiled()
+    def any_below(low: Any, high: Any, identity: Any, week: Any, purpose: Any, threshold: Any) -> Any:
+        """Tell whether any draw of the BLOCK weeks from `week` on is below the threshold; uint64 throughout.
+
+        The loop has a fixed length and no branch, so that the compiler handles several weeks at a time.
+        """
+        below = 0
+        for k in range(BLOCK):
+            below += kernel_word(low, high, identity, week + np.uint64(k), purpose) < threshold
+        return below > 0
+
+else:
+    BLOCK = 52
+
+    def kernel_word(low: Any, high: Any, identity: Any, week: Any, purpose: Any) -> Any:
+        """Return `word` for the halves of the seed."""
+        return philox((int(identity), int(week), int(purpose), 0), (int(low), int(high)))[0]
+
+    def any_below(low: Any, high: Any, identity: Any, week: Any, purpose: Any, threshold: Any) -> Any:
+        """Tell whether any draw of the BLOCK weeks from `week` on is below the threshold."""
+        weeks = int(week) + np.arange(BLOCK)
+        return bool((_words(int(low), int(high), int(identity), weeks, int(purpose)) < threshold).any())

@@ -1,0 +1,361 @@
+"""Children and families as a struct of arrays: who is there on day one, who is born, who arrives and who moves away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.draws import choice, compiled, words
+from abm.errors import CareError, did_you_mean
+from abm.families import families_of
+from abm.pathway import N_RISKS, WEEKS_PER_YEAR, WEEKS_TO_18, Journey, purpose_of
+from abm.scenario import DayOne, Scenario
+
+COLUMNS = (
+    ("child", np.int32, "number of the child, from 0"),
+    ("family", np.int32, "number of the family; brothers and sisters share it"),
+    ("birth_week", np.int32, "week of birth; negative before day one"),
+    ("sex", np.uint8, "0 female, 1 male"),
+    ("risk", np.uint8, "risk class of the family"),
+    ("uasc", np.bool_, "came to the country alone"),
+    ("enter_week", np.int32, "week of birth or arrival; 0 for those there on day one"),
+    ("enter_edge", np.int16, "edge by which the child enters; -1 for those there on day one"),
+    ("leave_week", np.int32, "week of a planned move away; the number of weeks if none"),
+    ("state", np.uint8, "state before enter_week, or on day one"),
+    ("history", np.uint8, "history at that time"),
+    ("since_week", np.int32, "week the child's clock began"),
+)
+"""Every column of the population: name, dtype, meaning."""
+
+N_AGES_YEARS = 18
+BOYS_PER_1000 = 512
+"""Boys among 1,000 children (ONS births: 105 boys to 100 girls)."""
+BOYS_PER_1000_ALONE = 960
+"""Boys among 1,000 unaccompanied children (DfE, Children looked after in England, 2021 to 2025: 95 to 97 percent)."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """The children of one run, arrays of N as COLUMNS says."""
+
+    child: NDArray[np.int32]
+    family: NDArray[np.int32]
+    birth_week: NDArray[np.int32]
+    sex: NDArray[np.uint8]
+    risk: NDArray[np.uint8]
+    uasc: NDArray[np.bool_]
+    enter_week: NDArray[np.int32]
+    enter_edge: NDArray[np.int16]
+    leave_week: NDArray[np.int32]
+    state: NDArray[np.uint8]
+    history: NDArray[np.uint8]
+    since_week: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        """Check lengths and kinds against COLUMNS."""
+        for name, kind, _ in COLUMNS:
+            column = getattr(self, name)
+            if column.dtype != kind or column.shape != self.child.shape:
+                raise CareError(
+                    f"Column '{name}' of the population is {column.dtype}{column.shape}",
+                    remedy=f"It must be {np.dtype(kind)} with one number for each of {self.child.size} children",
+                )
+
+    def __len__(self) -> int:
+        """Return the number of children."""
+        return int(self.child.size)
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the columns by name, in the order of COLUMNS."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def population_of(**columns: Any) -> Population:
+    """Return a population from columns by name, with the declared dtypes; for tests and for hand-made cases.
+
+    What is left out is: child numbered from 0, a family each, girls of risk 0 and history 0, there on day one, born
+    and with a clock begun a week before it, with no planned move (a leave_week no run reaches).
+    """
+    known = {name: kind for name, kind, _ in COLUMNS}
+    for name in columns:
+        if name not in known:
+            raise CareError(f"A population has no column '{name}'", remedy=did_you_mean(name, known))
+    n = max((np.size(column) for column in columns.values()), default=0)
+    usual: dict[str, Any] = {
+        "child": np.arange(n), "family": np.arange(n), "birth_week": -1, "enter_edge": -1, "since_week": -1,
+        "leave_week": 1 << 30,
+    }  # fmt: skip
+    return Population(
+        **{
+            name: np.broadcast_to(np.asarray(columns.get(name, usual.get(name, 0))).astype(kind), n).copy()
+            for name, kind in known.items()
+        }
+    )
+
+
+def make_population(scenario: Scenario, seed: int, journey: Journey) -> Population:
+    """Return the children of a scenario: on day one, to be born, to arrive; the same for the same seed, bit for bit.
+
+    Numbers of children are the plan's, divided by the scenario's `sample` and rounded so that running totals are
+    right to half a child. Which child it is that moves or is in care is decided by keyed draws.
+
+    Errors
+    ------
+    CareError
+        For a plan that is too short for the scenario, negative counts, or a journey without the diary transitions
+        that the plan needs.
+    """
+    _check(scenario)
+    plan, weeks = scenario.plan, scenario.n_weeks
+    n_years = scenario.n_years
+    present = _rounded(plan.ages / scenario.sample)
+    alone = _rounded(plan.unaccompanied / scenario.sample)
+    births = _rounded(np.repeat(plan.births[:n_years], WEEKS_PER_YEAR) / WEEKS_PER_YEAR / scenario.sample)[:weeks]
+    comers = _rounded(np.repeat(plan.arrivals[:n_years], WEEKS_PER_YEAR) / WEEKS_PER_YEAR / scenario.sample)[:weeks]
+    moves = _rounded(plan.moves[:n_years].ravel() / scenario.sample).reshape(n_years, N_AGES_YEARS)
+
+    # In this order: there on day one, there on day one and alone, born, moved in, came alone.
+    ages = np.arange(N_AGES_YEARS)
+    arrivals = np.maximum(moves, 0)
+    sizes = [int(part.sum()) for part in (present, alone, births, arrivals, comers)]
+    part = np.repeat(np.arange(5), sizes)
+    child = np.arange(part.size, dtype=np.int32)
+    in_year = choice(seed, child, "population: week within the year of age", WEEKS_PER_YEAR)
+    birth, enter = np.zeros(child.size, np.int64), np.zeros(child.size, np.int64)
+
+    there = part < 2
+    age = np.concatenate([np.repeat(ages, present), np.repeat(ages, alone)])
+    birth[there] = -WEEKS_PER_YEAR * age - in_year[there]
+    born = part == 2
+    birth[born] = enter[born] = np.repeat(np.arange(weeks), births)
+    moved = part == 3
+    year = np.repeat(np.arange(n_years), arrivals.sum(axis=1)) * WEEKS_PER_YEAR
+    age = np.concatenate([np.repeat(ages, row) for row in arrivals]) if n_years else np.zeros(0, np.int64)
+    birth[moved] = year - WEEKS_PER_YEAR * age - in_year[moved]
+    room = np.minimum(WEEKS_PER_YEAR, birth[moved] + WEEKS_TO_18 - year)
+    enter[moved] = year + choice(seed, child[moved], "population: week of a move", room)
+    came = part == 4
+    enter[came] = np.repeat(np.arange(weeks), comers)
+    birth[came] = enter[came] - WEEKS_PER_YEAR * _shared(seed, child[came], plan.arrival_ages) - in_year[came]
+
+    # A move planned for after the end of the run does not happen.
+    stays = enter < weeks
+    part, birth, enter = part[stays], birth[stays], enter[stays]
+    child = np.arange(part.size, dtype=np.int32)
+    uasc = (part == 1) | (part == 4)
+    leave = _departures(seed, child, birth, np.where(part < 2, -1, enter), uasc, np.maximum(-moves, 0), weeks)
+
+    family = np.empty(child.size, np.int32)
+    family[~uasc] = families_of(birth[~uasc].astype(np.int32), seed, plan.family_sizes, plan.spacing_weeks)
+    n_families = int(family[~uasc].max(initial=-1)) + 1
+    family[uasc] = n_families + np.arange(uasc.sum())
+    risk = _risks(seed, np.bincount(family), plan.risk_shares)[family]
+
+    day_one = part < 2
+    state, history, since = _day_one(scenario.day_one, seed, journey, child, birth, risk, uasc, day_one)
+    boys = np.where(uasc, BOYS_PER_1000_ALONE, BOYS_PER_1000)
+    sex = choice(seed, child, "population: sex", 1000) < boys
+    edge = np.full(child.size, -1, np.int16)
+    for number, name in ((2, "born"), (3, "moved_in"), (4, "came_alone")):
+        if (part == number).any():
+            edge[part == number] = _edge_into(journey, name)
+    if (edge >= 0).any():
+        state[edge >= 0] = journey.tables.source[edge[edge >= 0]]
+    since[edge >= 0] = enter[edge >= 0]
+    return population_of(
+        child=child, family=family, birth_week=birth, sex=sex, risk=risk, uasc=uasc, enter_week=enter,
+        enter_edge=edge, leave_week=leave, state=state, history=history, since_week=since,
+    )  # fmt: skip
+
+
+def _check(scenario: Scenario) -> None:
+    plan, years = scenario.plan, scenario.n_years
+    if scenario.sample < 1 or scenario.n_weeks < 1:
+        raise CareError(f"A scenario of {scenario.n_weeks} weeks and one child in {scenario.sample} cannot be run")
+    for name, shape in (("births", (years,)), ("arrivals", (years,)), ("moves", (years, N_AGES_YEARS))):
+        have = getattr(plan, name).shape
+        if len(have) != len(shape) or have[0] < years or have[1:] != shape[1:]:
+            raise CareError(
+                f"The population plan has '{name}' of the shape {have}", scenario.area_code,
+                f"{years} model years need at least {shape}",
+            )  # fmt: skip
+    for name in ("ages", "births", "unaccompanied", "arrivals", "arrival_ages", "risk_shares"):
+        if not (getattr(plan, name) >= 0).all():
+            raise CareError(f"The population plan has a negative number in '{name}'", scenario.area_code)
+
+
+def _edge_into(journey: Journey, transition: str) -> int:
+    if transition not in journey.transition_index:
+        raise CareError(
+            f"The population plan needs the transition '{transition}', which is not declared",
+            journey.file,
+            "Declare it",
+        )
+    return journey.edges_of(transition)[0]
+
+
+def _rounded(expected: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Round numbers so that every running total is right to half a child."""
+    return np.diff(np.floor(np.cumsum(expected) + 0.5), prepend=0.0).astype(np.int64)
+
+
+def _shared(seed: int, child: NDArray[np.int32], shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return a keyed choice of age by its shares."""
+    if child.size == 0:
+        return np.zeros(0, np.int64)
+    if shares.sum() <= 0:
+        raise CareError("Unaccompanied children arrive but 'arrival_ages' has no shares")
+    bounds = np.floor(np.cumsum(shares / shares.sum()) * 2.0**32)
+    drawn = words(seed, child, 0, purpose_of("population: age on arrival"))
+    age = np.searchsorted(bounds, drawn, side="right")
+    return np.minimum(age, np.flatnonzero(shares)[-1]).astype(np.int64)
+
+
+def _departures(
+    seed: int, child: NDArray[np.int32], birth: NDArray[np.int64], enter: NDArray[np.int64], uasc: NDArray[np.bool_],
+    counts: NDArray[np.int64], n_weeks: int,
+) -> NDArray[np.int64]:  # fmt: skip
+    """Return the leave week of each child: of each cohort, those with the smallest keyed draws move first.
+
+    `enter` is -1 for children who are there on day one; `counts` are departures by model year and age at its start.
+    """
+    leave = np.full(child.size, n_weeks, np.int64)
+    if not counts.any():
+        return leave
+    turn = words(seed, child, 0, purpose_of("population: turn to move away"))
+    # The cohort is the model year of which the child is 0 at the start: 52y - birth lies in [0, 51] for it.
+    cohort = np.where(uasc, np.iinfo(np.int64).min, -(-birth // WEEKS_PER_YEAR))
+    order = np.lexsort((child, turn, cohort))
+    ranked = cohort[order]
+    for year, age in zip(*np.nonzero(counts), strict=True):
+        start = WEEKS_PER_YEAR * int(year)
+        here = order[np.searchsorted(ranked, year - age) : np.searchsorted(ranked, year - age, side="right")]
+        here = here[(leave[here] == n_weeks) & (enter[here] < start)]
+        goes = here[: counts[year, age]]
+        room = np.minimum(WEEKS_PER_YEAR, birth[goes] + WEEKS_TO_18 - start)
+        leave[goes] = start + choice(seed, child[goes], "population: week of a move", room)
+    return np.minimum(leave, n_weeks)
+
+
+def _risks(seed: int, size: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the risk class of each family: in the order of a keyed draw, so that shares hold in each family size."""
+    if shares.shape != (N_RISKS,) or shares.sum() <= 0:
+        raise CareError(f"The population plan needs {N_RISKS} shares of families by risk class, not all 0")
+    family = np.arange(size.size)
+    order = np.lexsort((family, words(seed, family, 0, purpose_of("family: risk")), size))
+    chance = np.broadcast_to(shares / shares.sum(), (1, N_RISKS))
+    risk = np.zeros(size.size, np.int64)
+    # The rarest class first: see choose_cells.
+    by_size = np.argsort(shares, kind="stable")
+    _choose(seed, "family: risk", order, np.zeros(size.size, np.int64), chance[:, by_size], np.arange(N_RISKS), risk)
+    return by_size[risk].astype(np.uint8)
+
+
+def _day_one(
+    day_one: DayOne, seed: int, journey: Journey, child: NDArray[np.int32], birth: NDArray[np.int64],
+    risk: NDArray[np.uint8], uasc: NDArray[np.bool_], there: NDArray[np.bool_],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]]:  # fmt: skip
+    """Return state, history and since_week; of those who are not there on day one, all 0."""
+    state, history = np.zeros(child.size, np.uint8), np.zeros(child.size, np.uint8)
+    since = np.zeros(child.size, np.int64)
+    who = np.flatnonzero(there)
+    if who.size == 0:
+        return state, history, since
+    age = -birth[who]
+    stratum = np.where(uasc[who], N_AGES_YEARS * N_RISKS, age // WEEKS_PER_YEAR * N_RISKS + risk[who])
+    n_cells = day_one.state.size
+    chance = np.concatenate([day_one.chance.reshape(-1, n_cells), day_one.unaccompanied[None]])
+    for row in np.unique(stratum):
+        if not abs(chance[row].sum() - 1.0) < 1e-6 or chance[row].min() < 0:
+            raise CareError(
+                f"Day-one chances of {'unaccompanied children' if row == N_AGES_YEARS * N_RISKS else 'children aged '}"
+                f"{'' if row == N_AGES_YEARS * N_RISKS else row // N_RISKS} add up to {chance[row].sum():g}",
+                remedy="They must be 0 or more and add up to 1",
+            )
+    order = np.lexsort((child[who], words(seed, child[who], 0, purpose_of("population: day one")), stratum))
+    # States from the rarest to the commonest, then their cells likewise: see choose_cells.
+    expected = (np.bincount(stratum, minlength=chance.shape[0])[:, None] * chance).sum(axis=0)
+    in_state = np.bincount(day_one.state, expected)
+    cells = np.lexsort((np.arange(n_cells), expected, day_one.state, in_state[day_one.state]))
+    cell = np.zeros(who.size, np.int64)
+    _choose(seed, "population: day one", order, stratum, chance[:, cells], day_one.state[cells], cell)
+    cell = cells[cell]
+    state[who], history[who] = day_one.state[cell], day_one.history[cell]
+    span = day_one.clock_to[cell].astype(np.int64) - day_one.clock_from[cell] + 1
+    clock = day_one.clock_from[cell] + choice(seed, child[who], "population: weeks on the clock", np.maximum(span, 1))
+    clock = np.minimum(clock, age)
+    # Nothing ever happened to these children: their clock runs from birth.
+    home = journey.state_index.get("at_home", -1)
+    clock = np.where((state[who] == home) & (history[who] == 0) & ~uasc[who], age, clock)
+    since[who] = -1 - clock
+    return state, history, since
+
+
+def _choose(
+    seed: int, purpose: str, order: NDArray[np.int64], stratum: NDArray[np.int64], chance: NDArray[np.float64],
+    block: NDArray[Any], cell: NDArray[np.int64],
+) -> None:  # fmt: skip
+    first = np.flatnonzero(np.diff(block.astype(np.int64), prepend=-1, append=-1)).astype(np.int64)
+    n_blocks, n_cells = first.size - 1, block.size
+    # Offsets lie in [0, 1): halves of units keep them off the ends.
+    offset = (words(seed, np.arange(n_blocks + n_cells), -1, purpose_of(purpose)) + 0.5) / 2.0**32
+    choose_cells(
+        order, stratum, np.ascontiguousarray(chance), first, offset[:n_blocks].copy(), offset[n_blocks:].copy(), cell
+    )
+
+
+@compiled(nogil=True)
+def choose_cells(
+    order: Any, stratum: Any, chance: Any, first: Any, state_carry: Any, cell_carry: Any, cell: Any
+) -> Any:
+    """Choose a cell for each child so that totals are as expected to within a child or two.
+
+    order        int64[n]      children, stratum by stratum
+    stratum      int64[n]      row of `chance` of each child
+    chance       float64[R, C] chance of each cell; cells are sorted by block (a block is a state), rarest block first
+    first        int64[K+1]    cells of block k are first[k] .. first[k+1]-1
+    state_carry, cell_carry    float64[K], float64[C]: keyed offsets in [0, 1), changed
+    cell         int64[n]      filled
+
+    Method: systematic sampling. Chances add up from child to child; whenever a sum reaches 1 the child is chosen.
+    First for the rarest block, then for the next among those left with their chance given that they are left, and
+    so on; then likewise for the cells of the block. So over seeds every child has exactly its chances.
+    """
+    n_blocks, n_rows = first.size - 1, chance.shape[0]
+    total = np.zeros((n_rows, n_blocks))
+    for r in range(n_rows):
+        for k in range(n_blocks):
+            for c in range(first[k], first[k + 1]):
+                total[r, k] += chance[r, c]
+    for x in range(order.size):
+        i = order[x]
+        r = stratum[i]
+        left, block, last = 1.0, -1, -1
+        for k in range(n_blocks):
+            here = total[r, k]
+            if here > 0.0:
+                last = k
+                state_carry[k] += here / left if here < left else 1.0
+                if state_carry[k] >= 1.0:
+                    state_carry[k] -= 1.0
+                    block = k
+                    break
+                left -= here
+        if block < 0:
+            block = last
+        left, mine, last = total[r, block], -1, -1
+        for c in range(first[block], first[block + 1]):
+            here = chance[r, c]
+            if here > 0.0:
+                last = c
+                cell_carry[c] += here / left if here < left else 1.0
+                if cell_carry[c] >= 1.0:
+                    cell_carry[c] -= 1.0
+                    mine = c
+                    break
+                left -= here
+        cell[i] = mine if mine >= 0 else last
+    return 0

@@ -1,0 +1,314 @@
+"""Simulate one scenario with one set of parameters and one seed: a Run; or many of them, side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import abm
+from abm.draws import HAS_NUMBA, key_of
+from abm.errors import CareError
+from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows
+from abm.kernels import Edges, People, advance_span, edges_of, list_options, order_by_week
+from abm.parameters import CERTAIN, Parameters
+from abm.pathway import AGE_BANDS, HISTORIES, N_HISTORIES, N_RISKS, RISK_CLASSES, UNACCOMPANIED_GROUP, Journey
+from abm.population import Population, make_population
+from abm.scenario import Scenario
+
+MAX_WEEKS = 32_000
+_FIRST_ROWS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What every run with the same parameters shares: the journey as arrays, and this week's chances as thresholds."""
+
+    journey: Journey
+    edges: Edges
+    thresholds: NDArray[np.uint64]
+
+
+def prepare(parameters: Parameters, journey: Journey) -> Prepared:
+    """Return what runs share; thresholds are uint64[Y, E, G, B]."""
+    return Prepared(journey, edges_of(journey), parameters.thresholds(journey))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One simulated run: scenario and seed, the children, what happened to them, and how many were where.
+
+    stocks  int64[weeks, S]  children in each state at the end of each week (of the sample, not scaled up)
+    flows   int64[weeks, E]  events of each week by edge
+    rows                     the log in whole numbers, by week, child, step; empty if it was not kept
+    digest                   SHA-256 of log and children; "" if the log was not kept
+    """
+
+    scenario: Scenario
+    seed: int
+    prepared: Prepared
+    population: Population
+    rows: Rows
+    stocks: NDArray[np.int64]
+    flows: NDArray[np.int64]
+    digest: str
+
+    @property
+    def journey(self) -> Journey:
+        """The journey that was simulated."""
+        return self.prepared.journey
+
+    @cached_property
+    def children(self) -> pl.DataFrame:
+        """The children as they were on entry, one row each."""
+        return children_frame(self.population)
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """The event log, one row an event."""
+        return events_frame(self.journey, self.rows)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What it takes to get this run again, and to know that it is the same."""
+        return {
+            "area": self.scenario.area_code,
+            "first_year": self.scenario.first_year,
+            "weeks": self.scenario.n_weeks,
+            "sample": self.scenario.sample,
+            "seed": self.seed,
+            "children": len(self.population),
+            "events": int(self.rows.child.size),
+            "digest": self.digest,
+            "versions": {"journeys-abm": abm.__version__, "numpy": np.__version__, "compiled": HAS_NUMBA},
+        }
+
+    def check(self) -> None:
+        """Check that the run is consistent, or raise CareError with the child and the week."""
+        check(self.journey, self.rows, self.population, self.stocks, self.flows)
+
+    def options(self, children: Sequence[int] | None = None) -> pl.DataFrame:
+        """Return every possibility open at each event of these children (all, if None), the one taken included.
+
+        Columns: child, week, step as in `events`, transition, to_state, chance. For outcomes that follow at once the
+        chance is, as in `events`, that of this outcome given that none listed before it was taken.
+        """
+        n = len(self.population)
+        chosen = np.full(n, children is None)
+        if children is not None:
+            outside = [c for c in children if not 0 <= c < n]
+            if outside:
+                raise CareError(f"There is no child {outside[0]}", remedy=f"This run has children 0 to {n - 1}")
+            chosen[list(children)] = True
+        args = (self.prepared.edges, self.prepared.thresholds)
+        none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint64))
+        size = list_options(*args, people_of(self.population), self.rows, chosen, *none)
+        row, edge, threshold = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.uint64)
+        if size:
+            list_options(*args, people_of(self.population), self.rows, chosen, row, edge, threshold)
+        tables = self.journey.tables
+        return pl.DataFrame(
+            {
+                "child": self.rows.child[row],
+                "week": self.rows.week[row],
+                "step": self.rows.step[row],
+                "transition": tables.transition[edge],
+                "to_state": tables.target[edge],
+                "chance": threshold / CERTAIN,
+            }
+        )
+
+    def write_events(self, path: Path) -> None:
+        """Write the log as Parquet, whole or not at all."""
+        write_parquet(self.events, path)
+
+    def write_children(self, path: Path) -> None:
+        """Write the children as Parquet, whole or not at all."""
+        write_parquet(self.children, path)
+
+
+def people_of(population: Population) -> People:
+    """Return the children as the loops read them; state, history and since are copies."""
+    return People(
+        population.child, population.birth_week, population.risk, population.uasc, population.enter_week,
+        population.enter_edge, population.leave_week, population.state.copy(), population.history.copy(),
+        population.since_week.copy(),
+    )  # fmt: skip
+
+
+class Engine:
+    """A run under way: advanced a span of weeks at a time, in any division into spans, to the same result."""
+
+    def __init__(self, prepared: Prepared, population: Population, n_weeks: int, seed: int, log: bool = True) -> None:
+        if not 0 < n_weeks <= MAX_WEEKS:
+            raise CareError(f"A run of {n_weeks} weeks is not possible", remedy=f"Use 1 to {MAX_WEEKS} weeks")
+        low, high = key_of(seed)
+        self.prepared, self.population, self.seed, self.log = prepared, population, seed, log
+        self.n_weeks, self.week = n_weeks, 0
+        self.people = people_of(population)
+        self.flows = np.zeros((n_weeks, prepared.journey.tables.n_edges), np.int64)
+        self._key = np.uint64(low), np.uint64(high)
+        self._rows, self._n_rows = new_rows(_FIRST_ROWS if log else 0), 0
+
+    def advance(self, weeks: int) -> None:
+        """Advance every child by some weeks, at most to the end of the run."""
+        stop = min(self.week + weeks, self.n_weeks)
+        begin, n = 0, len(self.population)
+        while begin < n:
+            begin, self._n_rows, state, group = advance_span(
+                self.week, stop, begin, *self._key, self.prepared.edges, self.prepared.thresholds, self.people,
+                self._rows, self._n_rows, self.log, self.flows,
+            )  # fmt: skip
+            if state >= 0:
+                raise CareError(
+                    f"In the state '{self.prepared.journey.states[state].key}' nothing can follow for "
+                    f"{describe_group(group)} (child {self.population.child[begin]})",
+                    "the rates",
+                    "Give at least one of its outcomes a share above 0",
+                )
+            if begin < n:
+                self._grow()
+        self.week = stop
+
+    def _grow(self) -> None:
+        larger = new_rows(2 * max(self._rows.child.size, 1))
+        for column in Rows._fields:
+            getattr(larger, column)[: self._n_rows] = getattr(self._rows, column)[: self._n_rows]
+        self._rows = larger
+
+    def rows(self) -> Rows:
+        """Return the log so far in its canonical order: week, child, step."""
+        order = order_by_week(self._rows, self._n_rows, self.n_weeks)
+        return Rows(*(column[order] for column in self._rows))
+
+    def run(self, scenario: Scenario) -> Run:
+        """Return the finished run."""
+        rows = self.rows()
+        journey = self.prepared.journey
+        stocks = stocks_from_flows(journey, self.population.state, self.flows)
+        counted = np.bincount(self.people.state, minlength=stocks.shape[1])
+        if not np.array_equal(counted, stocks[-1]):
+            raise CareError("Children and flows disagree at the end of the run", remedy="Please report this fault")
+        mark = digest(journey, rows, self.population) if self.log else ""
+        return Run(scenario, self.seed, self.prepared, self.population, rows, stocks, self.flows, mark)
+
+
+def describe_group(group: int) -> str:
+    """Return what a group is, in words."""
+    if group == UNACCOMPANIED_GROUP:
+        return "unaccompanied children"
+    age, rest = divmod(group, N_RISKS * N_HISTORIES)
+    risk, history = divmod(rest, N_HISTORIES)
+    return f"children aged {AGE_BANDS[age]} of {RISK_CLASSES[risk]} risk, history: {HISTORIES[history]}"
+
+
+def simulate(
+    scenario: Scenario,
+    parameters: Parameters,
+    seed: int,
+    journey: Journey,
+    *,
+    span: int | None = None,
+    log: bool = True,
+    prepared: Prepared | None = None,
+    population: Population | None = None,
+) -> Run:
+    """Simulate every child of a scenario.
+
+    Parameters
+    ----------
+    span
+        Weeks per compiled call; the whole run if None. It does not change the result.
+    log
+        Whether to keep the events; stocks and flows are counted either way.
+    prepared
+        What `prepare(parameters, journey)` returned, to spare doing it again.
+    population
+        Children to use instead of `make_population(scenario, seed, journey)`.
+
+    Errors
+    ------
+    CareError
+        For parameters that do not fit the journey, a seed that does not fit 64 bits, or a state that is left at once
+        from which nothing can follow.
+    """
+    prepared = prepared or prepare(parameters, journey)
+    if population is None:
+        population = make_population(scenario, seed, journey)
+    engine = Engine(prepared, population, scenario.n_weeks, seed, log)
+    while engine.week < engine.n_weeks:
+        engine.advance(span or engine.n_weeks)
+    return engine.run(scenario)
+
+
+def simulate_many(
+    scenario: Scenario,
+    parameters: Parameters,
+    seeds: Iterable[int],
+    journey: Journey,
+    *,
+    workers: int = 1,
+    log: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Run]:
+    """Simulate a scenario once for each seed and give the runs in the order of the seeds.
+
+    Runs share the tables. They go side by side on `workers` threads (compiled loops release the interpreter's lock);
+    the number of workers changes nothing in a run. At most `workers` + 1 finished runs wait to be taken.
+    `progress` is called with the runs done and the runs in all.
+    """
+    seeds = list(seeds)
+    prepared = prepare(parameters, journey)
+
+    def one(seed: int) -> Run:
+        return simulate(scenario, parameters, seed, journey, log=log, prepared=prepared)
+
+    def told(run: Run, done: int) -> Run:
+        if progress is not None:
+            progress(done, len(seeds))
+        return run
+
+    if workers <= 1:
+        for done, seed in enumerate(seeds, 1):
+            yield told(one(seed), done)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = [pool.submit(one, seed) for seed in seeds[: workers + 1]]
+        waiting = iter(seeds[workers + 1 :])
+        try:
+            for done in range(1, len(seeds) + 1):
+                run = ahead.pop(0).result()
+                ahead += [pool.submit(one, seed) for _, seed in zip(range(1), waiting, strict=False)]
+                yield told(run, done)
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, which takes the place of `path` if all goes well and is removed if not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        name = Path(file.name)
+    try:
+        yield name
+        os.replace(name, path)
+    finally:
+        name.unlink(missing_ok=True)
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame as Parquet, whole or not at all."""
+    with replacing(path) as name:
+        frame.write_parquet(name, compression="zstd", compression_level=1)
