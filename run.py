@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN, EXE = (VENV / "Scripts", ".exe") if os.name == "nt" else (VENV / "bin", "")
 PYTHON = BIN / f"python{EXE}"
+VERSION, MADE_FOR = "{}.{}".format(*sys.version_info), VENV / "python.stamp"
 WEB = ROOT / "experiments" / "report" / "web"
 PAGE = ROOT / "experiments" / "report" / "web_dist"
 
@@ -75,11 +76,15 @@ def holds(stamp: Path, text: str) -> bool:
 
 def pip_install(lock: str) -> None:
     """Install one lock into `.venv`, each file checked against its hash."""
+    # While this is away, `.venv` counts as half made: an install that is cut off is begun again from nothing.
+    MADE_FOR.unlink(missing_ok=True)
     wheels = ROOT / "wheels"
     offline = ["--no-index", "-f", str(wheels)] if wheels.is_dir() else []
     checked = ["--require-hashes", "--only-binary", ":all:", "-r", lock]
     # pip compiles one file after the other, and the packages' own tests with them; this uses every core instead.
-    if run(PYTHON, "-m", "pip", "install", "-qq", "--no-compile", *offline, *checked):
+    failed = run(PYTHON, "-m", "pip", "install", "-qq", "--no-compile", *offline, *checked)
+    MADE_FOR.write_text(VERSION, encoding="utf-8")
+    if failed:
         remedy = "Add the missing files to the folder wheels" if offline else "Check the connection"
         raise StoppedError(f"The packages of {lock} could not be installed (see above). {remedy}, then try again.")
     # A file that does not compile, such as a template, is no harm: nothing imports it.
@@ -89,10 +94,9 @@ def pip_install(lock: str) -> None:
 
 def make_environment() -> None:
     """Make `.venv`, unless it is there and of the Python that runs this."""
-    stamp, version = VENV / "python.stamp", "{}.{}".format(*sys.version_info)
-    if Path(sys.prefix).resolve() == VENV or (PYTHON.is_file() and holds(stamp, version)):
+    if Path(sys.prefix).resolve() == VENV or (PYTHON.is_file() and holds(MADE_FOR, VERSION)):
         return
-    say(f"Making a virtual environment of Python {version} in .venv.")
+    say(f"Making a virtual environment of Python {VERSION} in .venv.")
     try:
         venv.create(VENV, clear=True, with_pip=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -100,7 +104,7 @@ def make_environment() -> None:
             f"The virtual environment could not be made in .venv ({error}). "
             "Close programs that use it; on Debian and Ubuntu, install the package python3-venv."
         ) from error
-    stamp.write_text(version, encoding="utf-8")
+    MADE_FOR.write_text(VERSION, encoding="utf-8")
 
 
 def set_up(full: bool) -> None:
@@ -179,7 +183,7 @@ def build_page() -> bool:
         say(f"Built in {time.monotonic() - began:.0f} s.")
     else:
         say(
-            "The web page could not be built (see above), so journeys.html cannot be written; all else works. "
+            "The web page could not be built (see above), so pages cannot be written; all else works. "
             f"Check the connection, or install Node.js {OLDEST_NODE} or later, then try again."
         )
     return built
