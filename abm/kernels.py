@@ -145,7 +145,7 @@ def chosen_edge(
     chances  uint64[E, G, B]  thresholds of this year
     """
     best, best_threshold, best_draw = -1, _CERTAIN, _NO_DRAW
-    stamp = np.uint64(week & 0xFFFFFFFF)
+    stamp = np.uint64(week)
     for x in range(edges.weekly_first[state], edges.weekly_first[state + 1]):
         edge = edges.weekly[x]
         threshold = chances[edge, group, band]

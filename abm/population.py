@@ -210,8 +210,8 @@ def _shared(seed: int, child: NDArray[np.int32], shares: NDArray[np.float64]) ->
         raise CareError("Unaccompanied children arrive but 'arrival_ages' has no shares")
     bounds = np.floor(np.cumsum(shares / shares.sum()) * 2.0**32)
     drawn = words(seed, child, 0, purpose_of("population: age on arrival"))
-    age = np.searchsorted(bounds, drawn, side="right")
-    return np.minimum(age, np.flatnonzero(shares)[-1]).astype(np.int64)
+    age: NDArray[np.int64] = np.searchsorted(bounds, drawn, side="right").astype(np.int64)
+    return np.minimum(age, int(np.flatnonzero(shares)[-1]))
 
 
 def _departures(
