@@ -1,0 +1,5 @@
+import App from "./App.svelte";
+import { load } from "./dataset";
+import { start } from "../shared/start";
+
+void start(load, App);
