@@ -139,6 +139,7 @@ def percent_of(part: Reading | None, whole: Reading | None) -> Reading | None:
     percent = part.times(100 / whole.value)
     return replace(
         percent,
+        value=100 * part.value / whole.value,
         low=100 * part.low / whole.high,
         high=min(100.0, 100 * part.high / whole.low),
         # The errors of part and whole are taken as independent, which errs on the wide side.

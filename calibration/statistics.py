@@ -104,6 +104,8 @@ class Statistics:
         """
         if isinstance(code_or_name, Area):
             code_or_name = code_or_name.code
+        if code_or_name in self._names:
+            return Area(code_or_name, self._names[code_or_name])
         wanted = code_or_name.strip().casefold()
         codes = [code for code, name in self._names.items() if wanted in (code.casefold(), name.casefold())]
         if len(codes) > 1:
