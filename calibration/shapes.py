@@ -161,7 +161,9 @@ def published_shape(statistics: Statistics) -> dict[str, Shape]:
         "uasc_sex_at_31_march": england.shares(uasc, {"female": r"^Gender \| Female$", "male": r"^Gender \| Male$"}),
         "cpp_duration_at_31_march_days": england.bands("cpp_at_31_march_by_duration", _PLAN_BANDS),
         "cpp_duration_at_ending_days": england.bands("cpp_ended_by_duration", _PLAN_BANDS),
-        "cpp_age_at_31_march": england.shares(cpp, {**_ages("Age: {} | CPP At31", 1), "unborn": "^Age: Unborn"}),
+        "cpp_age_at_31_march": england.shares(
+            cpp, {**_ages("Age: {} | CPP At31", 1), "unborn": r"^Age: Unborn \| CPP At31$"}
+        ),
         "cin_age_at_31_march": england.shares(cin, {**_ages("Age: {}", 0), "unborn": "^Unborn: Unborn$"}),
         "cin_duration_at_31_march_days": england.bands_by_measure(
             "lait: Children in Need, by duration ({})", _NEED_BANDS

@@ -324,11 +324,11 @@ def test_the_whole_reference_table_is_read_at_once() -> None:
     path = REFERENCE / "published_statistics.csv.gz"
     took = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         statistics = read_statistics(path)
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     assert statistics.frame.height == 800_209
-    # Takes 0.3 s on an idle machine; the bound leaves room for a busy one.
+    # 0.3 s on an idle machine, twice that over two processors; the bound leaves room for slower ones.
     assert min(took) < 1.5
     assert len(statistics.authorities()) > 150
     assert statistics.area("Northumberland").code == "E06000057"

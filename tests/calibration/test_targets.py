@@ -394,6 +394,12 @@ def test_known_shapes(shipped: Statistics) -> None:
     assert "supported accommodation" in shapes["placement_at_31_march"]["note"]
 
 
+def test_a_fuller_table_gives_the_same(shipped: Statistics, reference: Statistics) -> None:
+    assert published_shape(reference) == published_shape(shipped)
+    for code in FIVE:
+        assert targets(reference, code, range(2016, 2026)) == targets(shipped, code, range(2016, 2026))
+
+
 def test_shapes_need_england(tmp_path: Path) -> None:
     statistics = table(tmp_path, (2021, "referrals", "total", 5, "number"), code=ENGLAND, name="England")
     with pytest.raises(CareError, match=r"England's figures of 'national_cla_ceased_by' are not in the table"):
