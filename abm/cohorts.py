@@ -34,7 +34,7 @@ def columns_of(scenario: Scenario, field: MeanField, block: int = 13) -> Columns
     plan, n_years = scenario.plan, scenario.n_years
     blocks = WEEKS_PER_YEAR // block
     middle = (block - 1) // 2
-    first = -(17 * WEEKS_PER_YEAR + WEEKS_PER_YEAR - 1)
+    first = -18 * WEEKS_PER_YEAR
     n_columns = (18 + n_years) * blocks
     birth_week = first + np.arange(n_columns) * block + middle
     mass = np.zeros((field.grid.n_cells, n_columns))
@@ -71,22 +71,24 @@ def columns_of(scenario: Scenario, field: MeanField, block: int = 13) -> Columns
 class LifeCourse:
     """What a cohort lives through from birth to 18 under unchanging chances, and those who come alone.
 
-    stocks  float64[936, 2, S]     by week of age; of one child born, and of the children who came alone
-    flows   float64[936, 2, E]
-    cells   float64[18, 2, cells]  mean over the weeks of each year of age
+    stocks  float64[2, 18, S]   mean over the weeks of each year of age: of one child born; of all who came alone
+    flows   float64[2, 18, E]   events in each year of age, likewise
+    cells   float64[18, cells]  mean over the weeks of each year of age; those who came alone have a stratum of their own
+    last    float64[cells]      on the 18th birthday
     """
 
     stocks: Array
     flows: Array
     cells: Array
+    last: Array
 
     def per_year(self, ages: Array) -> tuple[Array, Array]:
-        """Return (stocks [18, S], flows a year [18, E]) of a population with this many children of each age."""
-        by_age = self.stocks.reshape(18, WEEKS_PER_YEAR, 2, -1)
-        stocks = by_age[:, :, 0].mean(axis=1) * ages[:, None] + by_age[:, :, 1].sum(axis=1)
-        events = self.flows.reshape(18, WEEKS_PER_YEAR, 2, -1)
-        flows = events[:, :, 0].sum(axis=1) * ages[:, None] + events[:, :, 1].sum(axis=1) * WEEKS_PER_YEAR
-        return stocks, flows
+        """Return (stocks [2, 18, S], flows a year [2, 18, E]) of a population with this many children of each age.
+
+        The first entry is of children born in the area, the second of those who came alone.
+        """
+        weight = np.stack([ages, np.ones(18)])[:, :, None]
+        return self.stocks * weight, self.flows * weight
 
 
 def life_course(
@@ -97,26 +99,31 @@ def life_course(
     thresholds  uint64[E, G, B]
     arrivals    unaccompanied children a year, spread over `arrival_ages`
     """
-    journey, k = field.journey, field.grid.n_pieces
+    journey, grid, k = field.journey, field.grid, field.grid.n_pieces
     tables = journey.tables
-    n_weeks = 18 * WEEKS_PER_YEAR
-    mass = np.zeros((field.grid.n_cells, 2))
-    home = int(field.grid.piece_at[journey.state_index["at_home"], 0])
-    mass[np.arange(N_RISKS) * N_HISTORIES * k + home, 0] = risk_shares
-    nothing = np.zeros((n_weeks, 1))
-    diary = Diary(field, Columns(np.zeros(1, int), mass[:, :1], risk_shares, nothing, nothing, nothing, nothing))
+    mass = np.zeros(grid.n_cells)
+    home = int(grid.piece_at[journey.state_index["at_home"], 0])
+    mass[np.arange(N_RISKS) * N_HISTORIES * k + home] = risk_shares
+    nothing = np.zeros((1, 1))
+    diary = Diary(field, Columns(np.zeros(1, int), mass[:, None], risk_shares, nothing, nothing, nothing, nothing))
     landing, made = diary.landing("came_alone", thresholds)
-    stocks, flows = np.zeros((n_weeks, 2, tables.n_states)), np.zeros((n_weeks, 2, tables.n_edges))
-    cells = np.zeros((18, 2, field.grid.n_cells))
-    for week in range(n_weeks):
-        age = week // WEEKS_PER_YEAR
-        if week in AGE_EDGES_WEEKS:
-            step, count = field.matrices(thresholds, AGE_EDGES_WEEKS.index(week))
-        flows[week] = (count @ mass).T
-        mass = step @ mass
+    parts = np.zeros((2, grid.n_cells))
+    parts[0, : UNACCOMPANIED_STRATUM * k] = parts[1, UNACCOMPANIED_STRATUM * k :] = 1.0
+    stocks, flows = np.zeros((2, 18, tables.n_states)), np.zeros((2, 18, tables.n_edges))
+    cells = np.zeros((18, grid.n_cells))
+    for age in range(18):
+        if age * WEEKS_PER_YEAR in AGE_EDGES_WEEKS:
+            step, count = field.matrices(thresholds, AGE_EDGES_WEEKS.index(age * WEEKS_PER_YEAR))
+        # Those who came alone are counted as they stand at any time: all weeks of age side by side.
         coming = arrivals * arrival_ages[age] / WEEKS_PER_YEAR**2
-        mass[:, 1] += landing * coming
-        flows[week, 1] += made * coming
-        stocks[week] = (field.summing @ mass).T
-        cells[age] += mass.T / WEEKS_PER_YEAR
-    return LifeCourse(stocks, flows, cells)
+        before, after = np.zeros(grid.n_cells), np.zeros(grid.n_cells)
+        for _ in range(WEEKS_PER_YEAR):
+            before += mass
+            mass = step @ mass + landing * coming
+            after += mass
+        cells[age] = after / WEEKS_PER_YEAR
+        for part, weeks in ((0, WEEKS_PER_YEAR), (1, 1)):
+            stocks[part, age] = field.summing @ (after * parts[part]) / weeks
+            flows[part, age] = count @ (before * parts[part]) * (WEEKS_PER_YEAR if part else 1)
+        flows[1, age] += made * arrivals * arrival_ages[age]
+    return LifeCourse(stocks, flows, cells, mass)

@@ -34,6 +34,7 @@ from abm.pathway import (
 N_STRATA = N_RISKS * N_HISTORIES + 1
 UNACCOMPANIED_STRATUM = N_STRATA - 1
 Array = NDArray[np.float64]
+Matrices = tuple[sparse.csr_matrix, sparse.csr_matrix]
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
 
@@ -105,7 +106,7 @@ def make_grid(journey: Journey, widest: int | None = None) -> Grid:
 class Trajectory:
     """Expected stocks and flows by week, in children of the whole area.
 
-    stocks        float64[weeks, S]        after each week
+    stocks        float64[weeks, S]        after each week; of states never left, those who entered since the start
     flows         float64[weeks, E]        during each week
     by_age        float64[years, 5, S]     stocks at the end of each model year by age band
     flows_by_age  float64[years, 5, E]     flows of each model year by age band at the time
@@ -204,7 +205,7 @@ class MeanField:
                               (grid.n_cells, grid.n_cells))
         self._count = _Pattern(np.array(counts), np.ones(len(counts)), k, (tables.n_edges, grid.n_cells))
 
-    def matrices(self, thresholds: NDArray[np.uint64], age: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    def matrices(self, thresholds: NDArray[np.uint64], age: int) -> Matrices:
         """Return the matrix that moves the mass on by a week, and the one that gives the week's flows.
 
         thresholds  uint64[E, G, B]  of one model year
@@ -309,11 +310,17 @@ class Diary:
 
 
 def run_columns(
-    field: MeanField, thresholds: NDArray[np.uint64], columns: Columns, n_weeks: int, first_week: int = 0
+    field: MeanField,
+    thresholds: NDArray[np.uint64],
+    columns: Columns,
+    n_weeks: int,
+    first_week: int = 0,
+    cache: dict[tuple[int, int], Matrices] | None = None,
 ) -> Trajectory:
     """Advance the columns from `first_week` for `n_weeks` and return the expected stocks and flows.
 
     thresholds  uint64[Y, E, G, B]  by model year; the last year holds for what lies beyond
+    cache       matrices by (model year, age band) of earlier calls with the same thresholds, added to
     """
     journey, grid, tables = field.journey, field.grid, field.journey.tables
     n_years = -(-n_weeks // WEEKS_PER_YEAR)
@@ -322,59 +329,54 @@ def run_columns(
     flows = np.zeros((n_weeks, tables.n_edges))
     by_age = np.zeros((n_years, N_AGES, tables.n_states))
     flows_by_age = np.zeros((n_years, N_AGES, tables.n_edges))
-    left = np.zeros(tables.n_states)
     diary = Diary(field, columns)
     state_of = np.tile(grid.state, N_STRATA)
-    stays = np.isin(tables.target, grid.state) | tables.at_once[tables.target] | ~(tables.weekly | tables.outcome)
-    cache: dict[tuple[int, int], tuple[sparse.csr_matrix, sparse.csr_matrix]] = {}
+    cache = {} if cache is None else cache
     arrivals: dict[tuple[int, str], tuple[Array, Array]] = {}
     for t in range(n_weeks):
-        week = first_week + t
-        year, model_year = min(week // WEEKS_PER_YEAR, thresholds.shape[0] - 1), t // WEEKS_PER_YEAR
+        week, model_year = first_week + t, t // WEEKS_PER_YEAR
+        year = min(week // WEEKS_PER_YEAR, thresholds.shape[0] - 1)
         age = week - columns.birth_week
-        band = np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age, 0), side="right") - 1
-        for j in np.flatnonzero((age >= WEEKS_TO_18) & mass.any(axis=0)):
+        band = np.minimum(np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age, 0), side="right") - 1, N_AGES - 1)
+        for j in np.flatnonzero(age >= WEEKS_TO_18):
             gone = np.bincount(state_of, mass[:, j], tables.n_states)
             for s in np.flatnonzero((gone != 0) & (tables.birthday >= 0)):
-                edge = tables.birthday[s]
-                flows[t, edge] += gone[s]
-                flows_by_age[model_year, -1, edge] += gone[s]
-                left[tables.target[edge]] += gone[s]
+                flows[t, tables.birthday[s]] += gone[s]
+                flows_by_age[model_year, -1, tables.birthday[s]] += gone[s]
                 mass[state_of == s, j] = 0.0
         for j in np.flatnonzero(columns.moved_away[week]):
             share = min(1.0, columns.moved_away[week, j] / max(mass[:, j].sum(), 1e-300))
             moving = mass[field.home_cells, j] * share
             mass[field.home_cells, j] -= moving
-            edge = diary.edge["moved_away"]
-            flows[t, edge] += moving.sum()
-            flows_by_age[model_year, min(band[j], N_AGES - 1), edge] += moving.sum()
-            left[tables.target[edge]] += moving.sum()
-        happened_now = np.zeros(tables.n_edges)
+            flows[t, diary.edge["moved_away"]] += moving.sum()
+            flows_by_age[model_year, band[j], diary.edge["moved_away"]] += moving.sum()
+        edges = np.searchsorted(-band, np.arange(1 - N_AGES, 2))
         for a in range(N_AGES):
-            low, high = np.searchsorted(-band, [-a, -a + 1])
-            if low == high or not mass[:, low:high].any():
+            low, high = edges[N_AGES - 1 - a], edges[N_AGES - a]
+            if low == high:
                 continue
             if (year, a) not in cache:
                 cache[year, a] = field.matrices(thresholds[year], a)
             step, count = cache[year, a]
             happened = count @ mass[:, low:high].sum(axis=1)
-            happened_now += happened
+            flows[t] += happened
             flows_by_age[model_year, a] += happened
             mass[:, low:high] = step @ mass[:, low:high]
-        np.add.at(left, tables.target, np.where(stays, 0.0, happened_now))
-        flows[t] += happened_now
         for name, entering in (("born", columns.born), ("moved_in", columns.moved_in), ("came_alone", columns.came_alone)):
-            if entering[week].any():
+            here = np.flatnonzero(entering[week])
+            if here.size:
                 if (year, name) not in arrivals:
                     arrivals[year, name] = diary.landing(name, thresholds[year])
                 cells, made = arrivals[year, name]
-                mass += cells[:, None] * entering[week][None, :]
-                flows[t] += made * entering[week].sum()
-                for a in np.unique(band[entering[week] > 0]):
-                    flows_by_age[model_year, min(a, N_AGES - 1)] += made * entering[week][band == a].sum()
-        stocks[t] = field.summing @ mass.sum(axis=1) + left
+                mass[:, here] += cells[:, None] * entering[week, here]
+                flows[t] += made * entering[week, here].sum()
+                np.add.at(flows_by_age[model_year], band[here], made * entering[week, here][:, None])
+        stocks[t] = field.summing @ mass.sum(axis=1)
         if (t + 1) % WEEKS_PER_YEAR == 0 or t == n_weeks - 1:
             then = np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age + 1, 0), side="right") - 1
             for a in range(N_AGES):
                 by_age[model_year, a] = field.summing @ mass[:, np.minimum(then, N_AGES - 1) == a].sum(axis=1)
+    ends = np.setdiff1d(np.flatnonzero(~tables.at_once), np.unique(grid.state))
+    for s in ends:
+        stocks[:, s] = np.cumsum(flows[:, (tables.target == s)].sum(axis=1) - flows[:, (tables.source == s)].sum(axis=1))
     return Trajectory(stocks, flows, by_age, flows_by_age, mass)

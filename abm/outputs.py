@@ -2,7 +2,7 @@
 
 A figure is declared once and evaluated on counts: stocks after each week and flows in each week. The simulation, the
 expected values and classic system dynamics all give these two arrays, so all are read the same way. Figures that count
-distinct children, or follow children over time, need the log: abm/journeys_in_log.py.
+distinct children, or follow children over time, need the log: abm/careers.py.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ OUTPUTS = (
     Output("cla_ceased_transferred", "Care taken over by another authority", "children",
            "DfE children looked after: ceased, care taken by another authority", ("transferred_to_another_authority",),
            distinct=True, shown=False),
-    Output("cla_ceased_other", "Left care for other reasons", "children", "DfE children looked after: ceased, remaining reasons",
+    Output("cla_ceased_other_before_18", "Left care for other reasons, before 18", "children", "DfE children looked after: ceased, remaining reasons, under 18",
            ("left_care_for_another_reason", "found_to_be_adult"), distinct=True, shown=False),
     Output("cla_ceased_at_18", "Left care at 18", "children", "DfE children looked after: ceased aged 18 and over", AT_18,
            distinct=True),

@@ -128,13 +128,14 @@ def make_population(scenario: Scenario, seed: int, journey: Journey) -> Populati
 
     there = part < 2
     age = np.concatenate([np.repeat(ages, present), np.repeat(ages, alone)])
-    birth[there] = -WEEKS_PER_YEAR * age - in_year[there]
+    birth[there] = -WEEKS_PER_YEAR * age - in_year[there] - 1  # day one ends the week before week 0
     born = part == 2
     birth[born] = enter[born] = np.repeat(np.arange(weeks), births)
     moved = part == 3
     year = np.repeat(np.arange(n_years), arrivals.sum(axis=1)) * WEEKS_PER_YEAR
     age = np.concatenate([np.repeat(ages, row) for row in arrivals]) if n_years else np.zeros(0, np.int64)
-    birth[moved] = year - WEEKS_PER_YEAR * age - in_year[moved]
+    # Whoever turns 18 in the first week of the year cannot move in any more: they are taken to be a week younger.
+    birth[moved] = np.maximum(year - WEEKS_PER_YEAR * age - in_year[moved] - 1, year - WEEKS_TO_18 + 1)
     room = np.minimum(WEEKS_PER_YEAR, birth[moved] + WEEKS_TO_18 - year)
     enter[moved] = year + choice(seed, child[moved], "population: week of a move", room)
     came = part == 4
@@ -226,8 +227,8 @@ def _departures(
     if not counts.any():
         return leave
     turn = words(seed, child, 0, purpose_of("population: turn to move away"))
-    # The cohort is the model year of which the child is 0 at the start: 52y - birth lies in [0, 51] for it.
-    cohort = np.where(uasc, np.iinfo(np.int64).min, -(-birth // WEEKS_PER_YEAR))
+    # The cohort is the model year before which the child was aged 0: 52y - birth lies in [1, 52] for it.
+    cohort = np.where(uasc, np.iinfo(np.int64).min, birth // WEEKS_PER_YEAR + 1)
     order = np.lexsort((child, turn, cohort))
     ranked = cohort[order]
     for year, age in zip(*np.nonzero(counts), strict=True):
@@ -235,7 +236,7 @@ def _departures(
         here = order[np.searchsorted(ranked, year - age) : np.searchsorted(ranked, year - age, side="right")]
         here = here[(leave[here] == n_weeks) & (enter[here] < start)]
         goes = here[: counts[year, age]]
-        room = np.minimum(WEEKS_PER_YEAR, birth[goes] + WEEKS_TO_18 - start)
+        room = np.clip(birth[goes] + WEEKS_TO_18 - start, 1, WEEKS_PER_YEAR)
         leave[goes] = start + choice(seed, child[goes], "population: week of a move", room)
     return np.minimum(leave, n_weeks)
 
@@ -264,7 +265,7 @@ def _day_one(
     who = np.flatnonzero(there)
     if who.size == 0:
         return state, history, since
-    age = -birth[who]
+    age = -1 - birth[who]
     stratum = np.where(uasc[who], N_AGES_YEARS * N_RISKS, age // WEEKS_PER_YEAR * N_RISKS + risk[who])
     n_cells = day_one.state.size
     chance = np.concatenate([day_one.chance.reshape(-1, n_cells), day_one.unaccompanied[None]])

@@ -2,7 +2,7 @@
 
 A rate of an edge (a transition out of a state) for a child is
 
-    level x age x risk x history x band of time x (time since closure, for children known before)
+    level x age x risk x history x band of time x (time since closure, for children known before; since birth for others)
 
 and for an unaccompanied child `unaccompanied x band`. Each factor is a row of a CSV with its range, status and source;
 a factor without a row is 1 (unaccompanied: 0). A row that names a state holds for that state and beats one that does not.
@@ -47,7 +47,8 @@ class RateBook:
     risk           float64[E, 4]
     history        float64[E, 3]
     band           float64[E, B]
-    since_closure  float64[E, B]  holds for children with a history only
+    since_closure  float64[E, B]  holds for children with a history
+    since_birth    float64[E, B]  holds for children without one
     unaccompanied  float64[E]
     values         the declared rows
     """
@@ -58,6 +59,7 @@ class RateBook:
     history: Array
     band: Array
     since_closure: Array
+    since_birth: Array
     unaccompanied: Array
     values: tuple[Value, ...] = ()
 
@@ -65,8 +67,8 @@ class RateBook:
         """Return float64[E, G, B]: the rates of every edge by group and band of time."""
         n_edges, n_bands = self.band.shape
         out = np.zeros((n_edges, N_GROUPS, n_bands))
-        known = np.ones((N_HISTORIES, n_edges, n_bands))
-        known[1:] = self.since_closure
+        known = np.empty((N_HISTORIES, n_edges, n_bands))
+        known[0], known[1:] = self.since_birth, self.since_closure
         main = np.einsum("e,ea,er,eh->earh", self.level, self.age, self.risk, self.history)
         with np.errstate(invalid="ignore"):
             time = self.band[None] * known
@@ -101,6 +103,7 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
         "history": np.ones((n_edges, N_HISTORIES)),
         "band": np.ones((n_edges, n_bands)),
         "since_closure": np.ones((n_edges, n_bands)),
+        "since_birth": np.ones((n_edges, n_bands)),
     }
     keys = {"age": AGE_BANDS, "risk": RISK_CLASSES, "history": HISTORIES}
     values = []
@@ -115,8 +118,12 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
         values.append(
             Value(
                 "/".join(x for x in (row["transition"], row["state"], factor, row["key"]) if x),
-                value, unit.get(factor, "ratio"), _number(row, "low", where), _number(row, "high", where),
-                row["status"], row["source"],
+                value,
+                unit.get(factor, "ratio"),
+                _number(row, "low", where),
+                _number(row, "high", where),
+                row["status"],
+                row["source"],
             )
         )
         if factor == "level":
@@ -125,13 +132,15 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
             alone[edges] = value
         elif factor in keys:
             ones[factor][edges, _position(row["key"], keys[factor], where, factor)] = value
-        elif factor in ("band", "since_closure"):
+        elif factor in ("band", "since_closure", "since_birth"):
             for e in edges:
                 bands = [str(b) for b in journey.states[tables.source[e]].bands]
                 ones[factor][e, _position(row["key"], tuple(bands), where, factor)] = value
         else:
             known = ["level", "unaccompanied", *ones]
-            raise CareError(f"'{factor}' is not a factor", where, f"{did_you_mean(factor, known)}Use: {', '.join(known)}")
+            raise CareError(
+                f"'{factor}' is not a factor", where, f"{did_you_mean(factor, known)}Use: {', '.join(known)}"
+            )
     return RateBook(level, *ones.values(), alone, tuple(values))  # type: ignore[arg-type]
 
 
@@ -188,7 +197,9 @@ def write_rates(journey: Journey, book: RateBook, path: Path, status: str, sourc
         entries = [("level", "", book.level[e]), ("unaccompanied", "", book.unaccompanied[e])]
         entries += [(f, k, x) for f, ks in named.items() for k, x in zip(ks, getattr(book, f)[e], strict=True)]
         entries += [
-            (f, str(k), x) for f in ("band", "since_closure") for k, x in zip(state.bands, getattr(book, f)[e], strict=False)
+            (f, str(k), x)
+            for f in ("band", "since_closure", "since_birth")
+            for k, x in zip(state.bands, getattr(book, f)[e], strict=False)
         ]
         for factor, key, x in entries:
             tail = [p for p in (factor, key) if p]
@@ -196,10 +207,23 @@ def write_rates(journey: Journey, book: RateBook, path: Path, status: str, sourc
             if old is None and x == (0.0 if factor == "unaccompanied" else 1.0):
                 continue
             if old is not None and np.isclose(old.value, x, rtol=1e-9):
-                lines.append([transition, state.key, factor, key, f"{x:.6g}", f"{old.low:.4g}", f"{old.high:.4g}",
-                              old.status, old.source])
+                lines.append(
+                    [
+                        transition,
+                        state.key,
+                        factor,
+                        key,
+                        f"{x:.6g}",
+                        f"{old.low:.4g}",
+                        f"{old.high:.4g}",
+                        old.status,
+                        old.source,
+                    ]
+                )
             else:
-                lines.append([transition, state.key, factor, key, f"{x:.6g}", f"{x / 2:.4g}", f"{x * 2:.4g}", status, source])
+                lines.append(
+                    [transition, state.key, factor, key, f"{x:.6g}", f"{x / 2:.4g}", f"{x * 2:.4g}", status, source]
+                )
     temporary = path.with_suffix(".part")
     with temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,0 +1,221 @@
+"""Fit an area: its levels, its day one, its yearly factors; corrected once by the simulation.
+
+1. Levels: the steady life course under England's rates, scaled to the area's averages of 2018 to 2020, and of the fitted
+   years for the reasons for leaving care.
+2. Day one: that life course, scaled to the stocks of 31 March 2020.
+3. Yearly factors, 2021 to 2025: least squares on the banded mean field.
+4. Correction: a few runs of the simulation say by how much each figure differs from the mean field (whole weeks, the
+   exact clock, distinct children); the factors are fitted again to figures corrected by that ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.careers import figures_of
+from abm.cohorts import columns_of
+from abm.errors import CareError
+from abm.journey import JOURNEY
+from abm.meanfield import Matrices, MeanField, make_grid, run_columns
+from abm.outputs import evaluate, output_named
+from abm.parameters import Parameters
+from abm.pathway import WEEKS_PER_YEAR
+from abm.scenario import Scenario
+from abm.simulate import simulate_many
+from calibration.census import census
+from calibration.day_one import children_of, day_one, make_scenario, population_plan, unaccompanied_plan
+from calibration.least_squares import Observed, solve
+from calibration.levers import FITTED_FIGURES, LEVERS, multipliers
+from calibration.national import BASE_YEARS, EXITS, base_figures, level_aims, national_figures
+from calibration.rates import RateBook, read_rates
+from calibration.stationary import fit_steady, steady
+from calibration.statistics import ENGLAND, Area, Statistics
+from calibration.targets import Target, published_shape, targets
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, float], None]
+FIRST_YEAR, LAST_FITTED, LAST_YEAR = 2021, 2025, 2030
+PULL = 12.0
+"""Events or children a year added to both sides when an area's levels are set, so that small counts move little."""
+ENGLAND_SAMPLE = 20
+CORRECTION_CHILDREN = 1_500_000
+"""The correction simulates about this many children in all, in at least 3 and at most 24 runs."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An area, ready to run: scenario and parameters, and how they came about.
+
+    logs       float64[fitted years, levers]  logarithms of the yearly factors
+    correction float64[fitted years, figures] simulation over mean field
+    levels     each steady aim: (published average, reached)
+    targets    every published figure of the fitted years
+    fitted_to  the last year that was fitted
+    """
+
+    area: Area
+    scenario: Scenario
+    parameters: Parameters
+    book: RateBook
+    logs: Array
+    correction: Array
+    levels: dict[str, tuple[float, float]]
+    targets: tuple[Target, ...]
+    fitted_to: int
+
+
+class YearlyModel:
+    """The banded mean field as a model of yearly figures; a year whose factors were seen before keeps its matrices."""
+
+    def __init__(self, field: MeanField, book: RateBook, scenario: Scenario, n_years: int) -> None:
+        self.field, self.rates, self.n_years = field, book.rates(), n_years
+        self.columns = columns_of(scenario, field, block=WEEKS_PER_YEAR)
+        self.correction = np.ones((n_years, len(FITTED_FIGURES)))
+        self.seen: dict[bytes, tuple[NDArray[np.uint64], dict[tuple[int, int], Matrices]]] = {}
+
+    def plain(self, logs: Array) -> Array:
+        """Return float64[years, figures] of the mean field itself."""
+        journey = self.field.journey
+        factors = multipliers(journey, logs, self.n_years)
+        figures = np.zeros((self.n_years, len(FITTED_FIGURES)))
+        mass, seen = self.columns.mass, self.seen
+        self.seen = {}
+        for year in range(self.n_years):
+            key = factors[year].tobytes()
+            if key not in seen:
+                seen[key] = Parameters(self.rates, factors[year : year + 1]).thresholds(journey), {}
+            self.seen[key] = seen[key]
+            thresholds, cache = seen[key]
+            columns = replace(self.columns, mass=mass)
+            path = run_columns(self.field, thresholds, columns, WEEKS_PER_YEAR, year * WEEKS_PER_YEAR, cache)
+            figures[year] = [evaluate(output_named(f), journey, path.stocks, path.flows)[0] for f in FITTED_FIGURES]
+            mass = path.mass
+        return figures
+
+    def __call__(self, logs: Array) -> Array:
+        """Return float64[years, figures], corrected as the simulation said."""
+        return self.plain(logs) * self.correction
+
+
+def observed_figures(found: tuple[Target, ...], n_years: int) -> Observed:
+    """Return the fitted figures of the years from FIRST_YEAR as arrays, NaN where nothing is published."""
+    value = np.full((n_years, len(FITTED_FIGURES)), np.nan)
+    sigma = np.zeros_like(value)
+    for target in found:
+        year = target.year - FIRST_YEAR
+        if target.figure in FITTED_FIGURES and 0 <= year < n_years:
+            column = FITTED_FIGURES.index(target.figure)
+            value[year, column], sigma[year, column] = target.value, target.sigma
+    return Observed(value, sigma)
+
+
+def plan_durations(statistics: Statistics, area: Area) -> Array | None:
+    """Return float64[5]: shares of plans on day one by time already spent, or None if a cell is not published."""
+    bands = (
+        "3 months or less", "more than 3 months to 6 months", "more than 6 months, less than 1 year",
+        "1 year, less than 2 years", "2 years or more",
+    )  # fmt: skip
+    counts = [statistics.series(area, "cpp_at_31_march_by_duration", b, unit="percent").get(FIRST_YEAR - 1) for b in bands]
+    known = [c for c in counts if c is not None]
+    return np.array(known) / sum(known) if len(known) == len(bands) and sum(known) > 0 else None
+
+
+def fit_area(
+    statistics: Statistics, area: Area, *, fitted_to: int = LAST_FITTED, last_year: int = LAST_YEAR, workers: int = 2,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Fit an area to its published figures to `fitted_to` and return it ready to run to 31 March of `last_year`.
+
+    Errors
+    ------
+    CareError
+        When the table lacks a figure that the fit cannot do without; it says which and for which years.
+    """
+    say = progress or (lambda _what, _part: None)
+    journey, n_years = JOURNEY, fitted_to - FIRST_YEAR + 1
+    years = range(FIRST_YEAR - 1, fitted_to + 1)
+    found = targets(statistics, area, years)
+    by_year: dict[int, dict[str, float]] = {}
+    for target in found:
+        by_year.setdefault(target.year, {})[target.figure] = target.value
+    first = by_year.get(FIRST_YEAR - 1, {})
+    fail_if_figures_missing(area, first, by_year, statistics)
+    shape = published_shape(statistics)
+    ages = census(statistics, area, range(FIRST_YEAR - 1, last_year + 1))
+
+    say("levels", 0.0)
+    field = MeanField(journey, make_grid(journey))
+    book, levels, figures = fit_levels(statistics, area, field, ages.counts[0], shape, fitted_to)
+    course = steady(journey, field, book, children_of(ages.counts[0], figures.get("uasc_started", 0.0), shape)).course
+
+    say("day one", 0.0)
+    model_years = tuple(range(FIRST_YEAR, last_year + 1))
+    arrivals = unaccompanied_plan({y: f for y, f in by_year.items() if y <= fitted_to}, model_years)
+    plan = population_plan(ages, first, arrivals, shape, course)
+    start = day_one(journey, field, course, plan, first, shape, plan_durations(statistics, area))
+    sample = ENGLAND_SAMPLE if area.code == ENGLAND else 1
+    scenario = make_scenario(area, plan, start, FIRST_YEAR, len(model_years) * WEEKS_PER_YEAR, sample)
+
+    seen = observed_figures(found, n_years)
+    model = YearlyModel(field, book, scenario, n_years)
+    logs = np.zeros((n_years, len(LEVERS)))
+    logs, _, jacobian = solve(model, logs, seen, progress=lambda part: say("yearly factors", part))
+
+    say("correction", 0.0)
+    short = replace(scenario, n_weeks=n_years * WEEKS_PER_YEAR)
+    n_runs = int(np.clip(CORRECTION_CHILDREN * sample / max(plan.ages.sum(), 1), 3, 24))
+    parameters = Parameters(book.rates(), multipliers(journey, logs, n_years), book.values)
+    simulated = np.zeros((n_years, len(FITTED_FIGURES)))
+    for done, run in enumerate(simulate_many(short, parameters, range(1, n_runs + 1), journey, workers=workers), start=1):
+        own = figures_of(run)
+        simulated += np.stack([own[f] for f in FITTED_FIGURES], axis=1) / n_runs
+        say("correction", done / n_runs)
+    model.correction = (simulated + PULL) / (model.plain(logs) + PULL)
+    logs, _, _ = solve(model, logs, seen, jacobian=jacobian)
+    parameters = Parameters(book.rates(), multipliers(journey, logs, len(model_years)), book.values)
+    return Fitted(area, scenario, parameters, book, logs, model.correction, levels, found, fitted_to)
+
+
+def fit_levels(
+    statistics: Statistics, area: Area, field: MeanField, ages: Array, shape: dict[str, Any], fitted_to: int
+) -> tuple[RateBook, dict[str, tuple[float, float]], dict[str, float]]:
+    """Return England's book at the area's own levels, each aim's (target, reached), and the area's base figures."""
+    journey = field.journey
+    figures = national_figures(statistics) if area.code == ENGLAND else base_figures(statistics, area.code, BASE_YEARS)
+    recent = base_figures(statistics, area.code, range(FIRST_YEAR - 1, fitted_to + 1))
+    per_child = figures["cla_at_31_march"] / recent["cla_at_31_march"]
+    figures |= {f: recent[f] * per_child for f in (*EXITS, "cla_ceased_adopted") if f in recent}
+    for key in ("cin_plans_started", "cin_plans_at_31_march"):
+        published = statistics.series(area, key)
+        if 2022 in published:
+            figures[key] = published[2022]
+    alone = figures.get("uasc_at_31_march", 0.0)
+    children = children_of(ages, figures.get("uasc_started", 0.0), shape)
+    aims = level_aims(journey, figures, alone, pull=PULL)
+    book, reached = fit_steady(journey, field, read_rates(journey), children, aims, rounds=30)
+    return book, reached, figures
+
+
+def fail_if_figures_missing(
+    area: Area, first: dict[str, float], by_year: dict[int, dict[str, float]], statistics: Statistics
+) -> None:
+    """Raise CareError when a figure that the fit cannot do without is not in the table."""
+    for figure in ("cla_at_31_march", "cpp_at_31_march"):
+        if figure not in first:
+            raise CareError(
+                f"The table has no '{figure}' of {area.name} for {FIRST_YEAR - 1}, where the simulation starts",
+                str(statistics.path),
+                "Add the row, or choose another area",
+            )
+    for figure in ("referrals", "cpp_started", "cla_started", "cla_ceased"):
+        if not any(figure in f for f in by_year.values()):
+            raise CareError(
+                f"The table has no '{figure}' of {area.name} for any year from {FIRST_YEAR - 1}",
+                str(statistics.path),
+                "Add rows, or choose another area",
+            )
