@@ -41,6 +41,11 @@ def new_rows(n: int) -> Rows:
     )
 
 
+def take(rows: Rows, which: NDArray[Any] | slice) -> Rows:
+    """Return some rows of a log, in the order given."""
+    return Rows._make(column[which] for column in rows)
+
+
 def origins(journey: Journey) -> NDArray[np.uint8]:
     """Return uint8[E]: the origin that every event of an edge has."""
     tables = journey.tables

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import abm
 from abm.draws import HAS_NUMBA, key_of
 from abm.errors import CareError
-from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows
+from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
 from abm.kernels import Edges, People, advance_span, edges_of, list_options, order_by_week
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import AGE_BANDS, HISTORIES, N_HISTORIES, N_RISKS, RISK_CLASSES, UNACCOMPANIED_GROUP, Journey
@@ -137,6 +137,28 @@ class Run:
         write_parquet(self.children, path)
 
 
+def check_population(journey: Journey, population: Population) -> None:
+    """Check that children can be simulated under a journey, or raise CareError with the first who cannot.
+
+    The loops do not look again: a state that is left at once would be a dead end, a clock of the future no time.
+    """
+    tables, there = journey.tables, population.enter_edge < 0
+    source = tables.source[np.where(there, 0, population.enter_edge)]
+    problems = (
+        ("is in a state that is not declared", population.state >= tables.n_states),
+        ("is on day one in a state that is left at once", there & tables.at_once[population.state % tables.n_states]),
+        ("has a history that is not declared", population.history >= N_HISTORIES),
+        ("has a risk class that is not declared", population.risk >= N_RISKS),
+        ("has a clock that begins after day one", there & (population.since_week >= 0)),
+        ("is on day one but enters later", there & (population.enter_week != 0)),
+        ("enters before week 0", population.enter_week < 0),
+        ("enters from another state than the one it is in", ~there & (source != population.state)),
+    )
+    for what, wrong in problems:
+        for child in population.child[wrong][:1]:
+            raise CareError(f"Child {child} {what}", "the population", "Correct its columns")
+
+
 def people_of(population: Population) -> People:
     """Return the children as the loops read them; state, history and since are copies."""
     return People(
@@ -153,6 +175,7 @@ class Engine:
         if not 0 < n_weeks <= MAX_WEEKS:
             raise CareError(f"A run of {n_weeks} weeks is not possible", remedy=f"Use 1 to {MAX_WEEKS} weeks")
         low, high = key_of(seed)
+        check_population(prepared.journey, population)
         self.prepared, self.population, self.seed, self.log = prepared, population, seed, log
         self.n_weeks, self.week = n_weeks, 0
         self.people = people_of(population)
@@ -170,15 +193,19 @@ class Engine:
                 self._rows, self._n_rows, self.log, self.flows,
             )  # fmt: skip
             if state >= 0:
-                raise CareError(
-                    f"In the state '{self.prepared.journey.states[state].key}' nothing can follow for "
-                    f"{describe_group(group)} (child {self.population.child[begin]})",
-                    "the rates",
-                    "Give at least one of its outcomes a share above 0",
-                )
+                raise self.nothing_follows(state, group, begin)
             if begin < n:
                 self._grow()
         self.week = stop
+
+    def nothing_follows(self, state: int, group: int, row: int) -> CareError:
+        """Return the error of a state that is left at once without any outcome."""
+        return CareError(
+            f"In the state '{self.prepared.journey.states[state].key}' nothing can follow for "
+            f"{describe_group(group)} (child {self.population.child[row]})",
+            "the rates",
+            "Give at least one of its outcomes a share above 0",
+        )
 
     def _grow(self) -> None:
         larger = new_rows(2 * max(self._rows.child.size, 1))
@@ -189,7 +216,7 @@ class Engine:
     def rows(self) -> Rows:
         """Return the log so far in its canonical order: week, child, step."""
         order = order_by_week(self._rows, self._n_rows, self.n_weeks)
-        return Rows(*(column[order] for column in self._rows))
+        return take(self._rows, order)
 
     def run(self, scenario: Scenario) -> Run:
         """Return the finished run."""

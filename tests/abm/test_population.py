@@ -42,7 +42,7 @@ def test_numbers_are_the_plans_over_the_sample(sample):
     area = replace(AREA, sample=sample)
     people = make_population(area, 3, JOURNEY)
     there = people.enter_edge < 0
-    age = -people.birth_week // 52
+    age = (-1 - people.birth_week) // 52
     for alone, plan in ((False, area.plan.ages), (True, area.plan.unaccompanied)):
         counts = np.bincount(age[there & (people.uasc == alone)], minlength=18)
         assert np.abs(np.cumsum(counts) - np.cumsum(plan) / sample).max() <= 0.5 + 1e-6
@@ -56,7 +56,7 @@ def test_numbers_are_the_plans_over_the_sample(sample):
 def test_arrivals_and_departures_have_the_age_given(people):
     year = people.enter_week // 52
     moved = people.enter_edge == edges("moved_in")
-    age = (year * 52 - people.birth_week)[moved] // 52
+    age = (year * 52 - 1 - people.birth_week)[moved] // 52
     expected = np.maximum(AREA.plan.moves, 0)
     counted = np.zeros_like(expected)
     np.add.at(counted, (year[moved], age), 1)
@@ -65,7 +65,7 @@ def test_arrivals_and_departures_have_the_age_given(people):
 
     leaves = people.leave_week < 156
     year = people.leave_week[leaves] // 52
-    age = (year * 52 - people.birth_week[leaves]) // 52
+    age = (year * 52 - 1 - people.birth_week[leaves]) // 52
     expected = np.maximum(-AREA.plan.moves, 0)
     counted = np.zeros_like(expected)
     np.add.at(counted, (year, age), 1)
@@ -75,9 +75,12 @@ def test_arrivals_and_departures_have_the_age_given(people):
 
 
 def test_nobody_enters_before_birth_or_after_childhood(people):
+    entering = people.enter_edge >= 0
     age = people.enter_week - people.birth_week
-    assert age.min() >= 0
-    assert age.max() < WEEKS_TO_18
+    assert age[~entering].min() == 1
+    assert age[~entering].max() == WEEKS_TO_18
+    assert age[entering].min() >= 0
+    assert age[entering].max() < WEEKS_TO_18
     born = people.enter_edge == edges("born")
     assert (age[born] == 0).all()
 
@@ -138,7 +141,7 @@ def test_day_one_states_are_those_expected():
 def test_day_one_clocks_fit_their_cells_and_ages(people):
     there = np.flatnonzero((people.enter_edge < 0) & ~people.uasc)
     clock = -1 - people.since_week[there]
-    age = -people.birth_week[there]
+    age = -1 - people.birth_week[there]
     assert (clock >= 0).all()
     assert (clock <= age).all()
     longest = {(JOURNEY.state_index[name], history): to for name, history, _, to, _ in CELLS}

@@ -13,8 +13,9 @@ import pytest
 from abm.errors import CareError
 from abm.events import check, check_chain, check_counts, check_grown_up
 from abm.journey import JOURNEY
+from abm.population import population_of
 from abm.simulate import prepare, replacing, simulate, simulate_many
-from tests.abm.toys import busy_parameters, small_area
+from tests.abm.toys import THREE, busy_parameters, empty_scenario, parameters_of, rates_of, small_area
 
 AREA, BUSY = small_area(2_000), busy_parameters()
 
@@ -119,6 +120,24 @@ def test_wrong_runs_are_told():
         simulate(AREA, BUSY, -1, JOURNEY)
     with pytest.raises(CareError, match="40000 weeks"):
         simulate(small_area(10, 40_000), BUSY, 1, JOURNEY)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"state": [1, 99]}, "Child 1 is in a state that is not declared"),
+        ({"state": [1, 2]}, "Child 1 is on day one in a state that is left at once"),
+        ({"since_week": [-1, 0]}, "Child 1 has a clock that begins after day one"),
+        ({"history": [0, 3]}, "Child 1 has a history"),
+        ({"risk": [0, 4]}, "Child 1 has a risk class"),
+        ({"enter_week": [0, 3]}, "Child 1 is on day one but enters later"),
+        ({"enter_edge": [-1, 0], "state": [1, 1]}, "Child 1 enters from another state"),
+    ],
+)
+def test_children_who_cannot_be_simulated_are_told(columns, message):
+    people = population_of(**{"state": 1, "birth_week": -9, **columns})
+    with pytest.raises(CareError, match=message):
+        simulate(empty_scenario(3), parameters_of(THREE, rates_of(THREE, help_began=1.0)), 1, THREE, population=people)
 
 
 def tampered(run, row, **changes):
