@@ -48,7 +48,7 @@ MOVES_PER_CHILD_YEAR = 0.60
 status only) / 83,530 children, England 2024, DfE."""
 EVER_REFERRED = 0.354
 """Share of children ever referred before 18: Jay et al. 2025."""
-BACK_WITHIN_A_YEAR = 0.27
+BACK_WITHIN_A_YEAR = 0.305
 """Referrals within a year of a closure, as a share of closures: chosen so that the simulation gives the published 22.6% of
 referrals within a year of the last referral; research finds 32% of closures (Goldacre et al. 2025), of other years."""
 
