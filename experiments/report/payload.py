@@ -43,6 +43,13 @@ def _whole_numbers(name: str, values: NDArray[Any], codec: str = "plain") -> Col
     for kind, dtype in _WIDTHS:
         if low >= 0 and high <= np.iinfo(dtype).max:
             return Column(name, kind, codec, values.astype(dtype))
+    smallest, largest = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    if low < smallest or high > largest:
+        raise CareError(
+            f"A number in the column '{name}' does not fit into the page",
+            f"{low} to {high}",
+            f"The page takes whole numbers from {smallest} to {largest}",
+        )
     return Column(name, "i32", codec, values.astype(np.int32))
 
 

@@ -54,7 +54,8 @@ const PRONOUNS = {
 /** Fill a declared sentence: "{They} {were} adopted." -> "she was adopted". */
 export function clause(sentence: string, girl: boolean): string {
   const words: Record<string, string> = girl ? PRONOUNS.girl : PRONOUNS.boy;
-  const filled = sentence.replace(/\{(\w+)\}/g, (all, word: string) => words[word.toLowerCase()] ?? all).trim();
+  const filled = sentence.replace(/\{(\w+)\}/g, (all, word: string) =>
+    Object.hasOwn(words, word.toLowerCase()) ? words[word.toLowerCase()]! : all).trim();
   return filled.charAt(0).toLowerCase() + filled.slice(1).replace(/\.$/, "");
 }
 

@@ -1,0 +1,125 @@
+import { describe, expect, it } from "vitest";
+
+import { BIRTHDAY, brothersAndSisters, OUTCOME, PLAN } from "./dataset";
+import { drawFits, reasonFor } from "./explain";
+import { activeSpan, clause, headline, lifeOf, relation, sentenceOf, statusStretches, who } from "./story";
+import {
+  BORN, CAME_INTO_CARE, CHILDRENS_HOME, CLOSED, ELSEWHERE, ENTERING, FOSTER, GREW_UP, GROWN_UP, HOME, MOVED, PLACED,
+  REFERRED, toyData, WAS_REFERRED,
+} from "./testing";
+
+const LIFE = {
+  birth: -200, since: -200,
+  events: [
+    { week: 101, transition: WAS_REFERRED, to: REFERRED, chance: 0.0031, draw: 0.0012, options: [[WAS_REFERRED, REFERRED, 0.0031]] as [number, number, number][] },
+    { week: 101, transition: CLOSED, to: HOME, origin: OUTCOME, chance: 0.5, draw: 0.25,
+      options: [[CAME_INTO_CARE, ENTERING, 0.2], [CLOSED, HOME, 0.5]] as [number, number, number][] },
+    { week: 150, transition: CAME_INTO_CARE, to: ENTERING },
+    { week: 150, transition: PLACED, to: FOSTER, origin: OUTCOME, chance: 1, draw: 0.9 },
+    { week: 170, transition: MOVED, to: CHILDRENS_HOME },
+  ],
+};
+
+describe("sentences", () => {
+  it("says she, he, her, his and the month and age", () => {
+    expect(sentenceOf("{They} {were} referred to children's social care.", true, "March 2022", 4))
+      .toBe("In March 2022, aged 4, she was referred to children's social care.");
+    expect(sentenceOf("A conference decided on a child protection plan.", false, "May 2020", 0))
+      .toBe("In May 2020, when he was under 1, a conference decided on a child protection plan.");
+    expect(clause("{They} went home to {their} family.", false)).toBe("he went home to his family");
+  });
+
+  it("leaves an unknown word as it is", () => {
+    expect(clause("{constructor} {they}.", true)).toBe("{constructor} she");
+  });
+});
+
+describe("lifeOf", () => {
+  const data = toyData([LIFE]);
+  const life = lifeOf(data, 0);
+
+  it("tells each event once, in order, numbered", () => {
+    expect(life.events.map((e) => e.number)).toEqual([1, 2, 3, 4, 5]);
+    expect(life.events[0]!.sentence).toBe("In March 2022, aged 5, she was referred to children's social care.");
+  });
+
+  it("uses the history of earlier weeks, not of the same week", () => {
+    expect(life.events.map((e) => e.history)).toEqual([0, 0, 1, 1, 2]);
+  });
+
+  it("measures the time in the situation, in care whatever the home", () => {
+    expect(life.events.map((e) => e.waited)).toEqual([301, 0, 49, 0, 20]);
+  });
+
+  it("makes stretches that fill the time without a gap", () => {
+    expect(life.stretches).toEqual([
+      { state: HOME, from: 0, to: 150 }, { state: FOSTER, from: 150, to: 170 }, { state: CHILDRENS_HOME, from: 170, to: 520 },
+    ]);
+    expect(statusStretches(data, life.stretches)).toEqual([{ state: HOME, from: 0, to: 150 }, { state: -1, from: 150, to: 520 }]);
+  });
+
+  it("tells what follows at once together, and at most so many headlines", () => {
+    const short = headline(data, life.events, true);
+    expect(short.map((e) => e.number)).toEqual([1, 3, 5]);
+    expect(short[1]!.sentence).toBe("In February 2023, aged 6, she became looked after; she went to live with foster carers.");
+    expect(short[1]!.then.map((e) => e.number)).toEqual([4]);
+    expect(headline(data, life.events, true, 1).map((e) => e.number)).toEqual([3]);
+    expect(life.events[2]!.sentence).toBe("In February 2023, aged 6, she became looked after.");
+  });
+
+  it("says who it is, and spans the active time", () => {
+    expect(who(life)).toBe("girl, aged 3 to 13 in the years shown");
+    expect(activeSpan(data, life)).toEqual([88, 520]);
+  });
+
+  it("begins a life with its birth", () => {
+    const born = lifeOf(toyData([{ state: ELSEWHERE, birth: 60, enter: 60, since: 60, events: [{ week: 60, transition: BORN, to: HOME, origin: PLAN }] }]), 0);
+    expect(born.events[0]!.sentence).toBe("In May 2021, she was born.");
+    expect(born.stretches).toEqual([{ state: HOME, from: 60, to: 520 }]);
+  });
+});
+
+describe("reasonFor", () => {
+  const data = toyData([LIFE, { birth: -900, events: [{ week: 36, transition: GREW_UP, to: GROWN_UP, origin: BIRTHDAY }] }]);
+  const life = lifeOf(data, 0);
+
+  it("gives the chance, the draw and the group", () => {
+    const reason = reasonFor(data, life, life.events[0]!);
+    expect(reason.decided.join(" ")).toBe(
+      "In that week the chance of this was 0.31% (about 1 in 320 weeks like it). A number between 0 and 100 was drawn at random: 0.12. It had to be below 0.31. The draw was below the chance, so it happened.",
+    );
+    expect(reason.group[0]).toBe('The chances are those for children aged 5 to 9, in a family of the risk class "raised", not referred before.');
+    expect(reason.possibilities.map((p) => p.chance)).toEqual([0.0031, 1 - 0.0031]);
+  });
+
+  it("turns outcomes that are tried in turn into shares of all cases", () => {
+    const reason = reasonFor(data, life, life.events[1]!);
+    expect(reason.possibilities.map((p) => p.overall)).toEqual([0.2, 0.4]);
+    expect(reason.decided.join(" ")).toContain("this is the outcome in 40.0% of such cases");
+  });
+
+  it("tells a birthday as a rule and gives no chance", () => {
+    const other = lifeOf(data, 1);
+    const reason = reasonFor(data, other, other.events[0]!);
+    expect(reason.decided).toEqual(["This is a rule and not a matter of chance: it happens on the 18th birthday."]);
+    expect(reason.possibilities).toEqual([]);
+  });
+
+  it("does not smooth over a draw that does not fit", () => {
+    const wrong = { ...life.events[0]!, draw: 0.9 };
+    expect(drawFits(wrong)).toBe(false);
+    expect(reasonFor(data, life, wrong).decided.join(" ")).toContain("does not fit");
+  });
+});
+
+describe("brothers and sisters", () => {
+  it("lists the family eldest first, and nobody for a child who came alone", () => {
+    const data = toyData([
+      { family: 1, birth: 0 }, { family: 1, birth: -300, sex: 1 }, { family: 2 }, { family: 1, birth: 200 }, { family: 1, alone: true },
+    ]);
+    expect(brothersAndSisters(data, 0)).toEqual([1, 4, 3]);
+    expect(brothersAndSisters(data, 4)).toEqual([]);
+    expect(relation(lifeOf(data, 0), lifeOf(data, 1))).toBe("brother, 6 years older");
+    expect(relation(lifeOf(data, 0), lifeOf(data, 3))).toBe("sister, 4 years younger");
+  });
+});
