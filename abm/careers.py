@@ -1,4 +1,4 @@
-"""Figures that follow children through the log: distinct children, referrals again, ways home and back, ever referred."""
+"""Figures that follow children through the log: distinct children, referrals again, ways home and back."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _spells(run: Run) -> pl.DataFrame:
     home = journey.state_index["reunified"]
     back = journey.transition_index["came_back_into_care"]
     rows = run.events.select("child", "week", "from_state", "to_state", "transition")
-    begun = rows.filter((pl.col("to_state") == home)).select("child", pl.col("week").alias("begun"))
+    begun = rows.filter(pl.col("to_state") == home).select("child", pl.col("week").alias("begun"))
     ended = rows.filter(pl.col("from_state") == home).select("child", "week", "transition")
     # A child goes home and leaves that state by turns, so the k-th beginning belongs to the k-th end after it.
     spells = begun.sort("child", "begun").join_asof(
@@ -115,5 +115,3 @@ def ever_referred(run: Run, n_weeks: int = 5 * WEEKS_PER_YEAR) -> tuple[float, A
         events[age] = (never & (first < n_weeks) & (first == stop) & (first >= low) & (first < high)).sum()
     chance = 1 - np.exp(-events / np.maximum(exposure, 1) * WEEKS_PER_YEAR)
     return float(100 * (1 - np.prod(1 - chance))), chance
-
-

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.meanfield import Trajectory, competing
+from abm.meanfield import competing
 from abm.pathway import WEEKS_PER_YEAR, Journey
+from abm.trajectory import Trajectory
 
 Array = NDArray[np.float64]
 

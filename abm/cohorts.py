@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, Columns, Diary, MeanField
+from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, MeanField
 from abm.pathway import AGE_EDGES_WEEKS, N_HISTORIES, N_RISKS, WEEKS_PER_YEAR
 from abm.scenario import DayOne, Scenario
+from abm.trajectory import Columns, Diary
 
 Array = NDArray[np.float64]
 
@@ -73,7 +74,7 @@ class LifeCourse:
 
     stocks  float64[2, 18, S]   mean over the weeks of each year of age: of one child born; of all who came alone
     flows   float64[2, 18, E]   events in each year of age, likewise
-    cells   float64[18, cells]  mean over the weeks of each year of age; those who came alone have a stratum of their own
+    cells   float64[18, cells]  mean over the weeks of each year of age; those who came alone are a stratum
     last    float64[cells]      on the 18th birthday
     """
 

@@ -27,12 +27,14 @@ HOMES = (
 
 CARE_EXCEPT_ADOPTION = tuple(home for home in HOMES if home != "placed_for_adoption")
 
+# fmt: off
 STATES = (
     # Not in the area or not yet born; also where children go who move away.
     State("elsewhere", "Living elsewhere", "", "#d0d3d4", "left"),
     # At home. The clock runs from birth, or from the last closure.
     State(
-        "at_home", "At home, not open to services", "", "#e8eef4", "home", bands=(0, 13, 26, 52, 104, 312), at_18="grew_up"
+        "at_home", "At home, not open to services", "", "#e8eef4", "home",
+        bands=(0, 13, 26, 52, 104, 312), at_18="grew_up",
     ),
     # The front door.
     State("referred", "Referred", "WT ch. 2: decision within one working day", "#f2c14e", "front_door", at_once=True),
@@ -65,7 +67,8 @@ STATES = (
     ),
     # Plans.
     State(
-        "in_need", "On a child in need plan", "CA 1989 s17", "#6baed6", "plan", bands=(0, 13, 26, 52, 104), at_18="grew_up"
+        "in_need", "On a child in need plan", "CA 1989 s17", "#6baed6", "plan",
+        bands=(0, 13, 26, 52, 104), at_18="grew_up",
     ),
     State(
         "protected",
@@ -86,7 +89,9 @@ STATES = (
         at_18="grew_up",
     ),
     # Looked after: one state for each kind of home; the clock is the time in care, whatever the home.
-    State("entering_care", "Coming into care", "CA 1989 s20, s31, s38, s46", "#801650", "care", CARE_BANDS, "care", True),
+    State(
+        "entering_care", "Coming into care", "CA 1989 s20, s31, s38, s46", "#801650", "care", CARE_BANDS, "care", True,
+    ),
     State(
         "kinship_foster", "Living with kinship foster carers", "CA 1989 s22C", "#5b8e7d", "care", CARE_BANDS, "care",
         at_18="left_care_at_18",
@@ -164,7 +169,9 @@ TRANSITIONS = (
         "closed_with_no_further_action", ("referred",), "at_home", "The referral was closed with no further action."
     ),
     Transition("passed_to_early_help", ("referred",), "receiving_early_help", "The family was offered early help."),
-    Transition("assessment_began", ("referred",), "being_assessed", "A social worker began an assessment.", "CA 1989 s17"),
+    Transition(
+        "assessment_began", ("referred",), "being_assessed", "A social worker began an assessment.", "CA 1989 s17",
+    ),
     Transition("early_help_ended", ("receiving_early_help",), "at_home", "Early help came to an end."),
     Transition(
         "found_not_in_need", ("being_assessed",), "at_home",
@@ -197,7 +204,9 @@ TRANSITIONS = (
         "stepped_down_to_child_in_need", ("protected", "in_pre_proceedings"), "in_need",
         "The child protection plan ended; a child in need plan followed.", "WT ch. 3",
     ),
-    Transition("child_protection_plan_ended", ("protected",), "at_home", "The child protection plan ended.", "WT ch. 3"),
+    Transition(
+        "child_protection_plan_ended", ("protected",), "at_home", "The child protection plan ended.", "WT ch. 3",
+    ),
     Transition(
         "pre_proceedings_began", ("protected",), "in_pre_proceedings",
         "A letter before proceedings went to the family.", "Public Law Outline",
@@ -207,16 +216,24 @@ TRANSITIONS = (
         "{They} went to live with relatives, without coming into care.", "CA 1989 s8",
     ),
     # The first home in care: shares of those who come into care.
-    Transition("placed_with_kinship_carers", ("entering_care",), "kinship_foster", "{They} went to live with kinship carers."),
+    Transition(
+        "placed_with_kinship_carers", ("entering_care",), "kinship_foster", "{They} went to live with kinship carers.",
+    ),
     Transition("placed_with_foster_carers", ("entering_care",), "foster", "{They} went to live with foster carers."),
-    Transition("placed_in_childrens_home", ("entering_care",), "childrens_home", "{They} went to live in a children's home."),
+    Transition(
+        "placed_in_childrens_home", ("entering_care",), "childrens_home", "{They} went to live in a children's home.",
+    ),
     Transition(
         "placed_in_supported_accommodation", ("entering_care",), "supported_accommodation",
         "{They} went to live in supported accommodation.",
     ),
-    Transition("placed_with_parents", ("entering_care",), "with_parents", "{They} stayed with {their} parents, looked after."),
+    Transition(
+        "placed_with_parents", ("entering_care",), "with_parents", "{They} stayed with {their} parents, looked after.",
+    ),
     Transition("placed_in_secure_home", ("entering_care",), "secure_home", "{They} went to live in a secure home."),
-    Transition("placed_elsewhere", ("entering_care",), "other_placement", "{They} went to live in another kind of home."),
+    Transition(
+        "placed_elsewhere", ("entering_care",), "other_placement", "{They} went to live in another kind of home.",
+    ),
     # Moves between homes; also from one foster home, or one children's home, to another.
     Transition(
         "moved_to_kinship_carers", ("foster", "childrens_home", "other_placement"), "kinship_foster",
@@ -256,7 +273,9 @@ TRANSITIONS = (
         "The plan for adoption ended; {they} moved to foster carers.", clock_at=104,
     ),
     # Leaving care.
-    Transition("was_adopted", ("placed_for_adoption",), "adopted", "{They} {were} adopted.", "Adoption and Children Act 2002"),
+    Transition(
+        "was_adopted", ("placed_for_adoption",), "adopted", "{They} {were} adopted.", "Adoption and Children Act 2002",
+    ),
     Transition(
         "returned_home_planned", CARE_EXCEPT_ADOPTION, "reunified", "{They} went home to {their} family, as planned.",
     ),
@@ -293,10 +312,13 @@ TRANSITIONS = (
         "CA 1989 s20, s31", history=2,
     ),
     Transition(
-        "came_back_into_care_after_an_order", ("special_guardianship", "child_arrangements", "adopted"), "entering_care",
+        "came_back_into_care_after_an_order", ("special_guardianship", "child_arrangements", "adopted"),
+        "entering_care",
         "{They} came back into care.", "CA 1989 s20, s31", history=2,
     ),
-    Transition("settled_at_home", ("reunified",), "at_home", "Six years after coming home, {they} {were} settled there."),
+    Transition(
+        "settled_at_home", ("reunified",), "at_home", "Six years after coming home, {they} {were} settled there.",
+    ),
     # Birthdays.
     Transition(
         "left_care_at_18", HOMES, "left_care_at_18", "{They} turned 18 and left care as a young adult.",
@@ -310,4 +332,5 @@ TRANSITIONS = (
     ),
 )
 
+# fmt: on
 JOURNEY = Journey(STATES, TRANSITIONS)

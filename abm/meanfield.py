@@ -1,32 +1,29 @@
 """The expected stocks and flows of a scenario: the system dynamics view, from the same tables as the simulation.
 
-Children are carried as a mass over cells (stratum, state, piece of the clock) in columns by birth week. Two of the three
-forms are here and differ in their grid alone:
+Children are carried as a mass over cells (stratum, state, piece of the clock) in columns by birth week. Two of the
+three forms are here and differ in their grid alone:
 
-exact   one piece for each week on the clock, columns for each birth week given: without coupling this is the mean of the
+exact   one piece for each week on the clock, a column for each birth week: without coupling this is the mean of the
         simulation, to the last digit of the chances (they are the same integers);
-banded  one piece for each band of time, left at a rate of one over its width; columns for a year or a quarter of births.
+banded  one piece for each band of time, left at a rate of one over its width; columns for a year or a quarter.
 
 The third form, classic system dynamics, has one stock for each state: abm/classic.py.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from abm.parameters import CERTAIN, Parameters
+from abm.parameters import CERTAIN
 from abm.pathway import (
-    AGE_EDGES_WEEKS,
-    N_AGES,
     N_HISTORIES,
     N_RISKS,
     UNACCOMPANIED_GROUP,
-    WEEKS_PER_YEAR,
-    WEEKS_TO_18,
     Journey,
     group_of,
 )
@@ -90,7 +87,7 @@ def make_grid(journey: Journey, widest: int | None = None) -> Grid:
         if tables.at_once[s] or not (tables.weekly[tables.first[s] : tables.first[s + 1]].any() or declared.at_18):
             continue
         edges = [*declared.bands, declared.bands[-1] + 1]
-        for b, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        for b, (low, high) in enumerate(itertools.pairwise(edges)):
             last = b == len(declared.bands) - 1
             step = 1 if last else min(widest or high - low, high - low)
             for first in range(low, high, step):
@@ -102,33 +99,18 @@ def make_grid(journey: Journey, widest: int | None = None) -> Grid:
     return Grid(np.array(state), np.array(start), np.array(width), np.array(band), piece_at)
 
 
-@dataclass(frozen=True)
-class Trajectory:
-    """Expected stocks and flows by week, in children of the whole area.
-
-    stocks        float64[weeks, S]        after each week; of states never left, those who entered since the start
-    flows         float64[weeks, E]        during each week
-    by_age        float64[years, 5, S]     stocks at the end of each model year by age band
-    flows_by_age  float64[years, 5, E]     flows of each model year by age band at the time
-    mass          float64[cells, columns]  where children are at the end
-    """
-
-    stocks: Array
-    flows: Array
-    by_age: Array
-    flows_by_age: Array
-    mass: Array
-
-
 class MeanField:
     """Expected stocks and flows under some parameters, on a grid."""
 
     def __init__(self, journey: Journey, grid: Grid) -> None:
         """Lay out the pattern of moves between cells; chances come with `matrices`."""
         self.journey, self.grid = journey, grid
-        self._chains = {s: self._paths(int(s)) for s in np.flatnonzero(journey.tables.at_once)}
-        self._paths_list = sorted({path[:n] for paths in self._chains.values() for path in paths
-                                   for n in range(len(path) + 1)})
+        states, first = np.unique(grid.state, return_index=True)
+        self._first_piece = dict(zip(states.tolist(), first.tolist(), strict=True))
+        self._chains = {int(s): self._paths(int(s)) for s in np.flatnonzero(journey.tables.at_once)}
+        self._paths_list = sorted(
+            {path[:n] for paths in self._chains.values() for path in paths for n in range(len(path) + 1)}
+        )
         self._path_index = {path: i for i, path in enumerate(self._paths_list)}
         self._lay_out()
         tables = journey.tables
@@ -163,10 +145,10 @@ class MeanField:
                 running, at = False, int(tables.clock_at[e])
             here = to
             history = max(history, int(tables.history[e]))
-        if (grid.state == here).sum() == 0:
+        if here not in self._first_piece:
             return []
         if running and piece >= 0:
-            offset = np.flatnonzero(grid.state == here)[0] - np.flatnonzero(grid.state == grid.state[piece])[0]
+            offset = self._first_piece[here] - self._first_piece[int(grid.state[piece])]
             return [(history, int(p + offset), share) for p, share in self._one_week_on(piece)]
         return [(history, int(grid.piece_at[here, min(at, grid.piece_at.shape[1] - 1)]), 1.0)]
 
@@ -181,29 +163,39 @@ class MeanField:
 
     def _lay_out(self) -> None:
         """List every possible move as (to cell, from cell, edge, chain, share), and what flows it counts in."""
-        tables, grid = self.journey.tables, self.grid
-        k = grid.n_pieces
-        moves: list[tuple[int, int, int, int, float]] = []
+        tables, grid, k = self.journey.tables, self.grid, self.grid.n_pieces
+        moves: list[list[tuple[int, int, int, int, int, float]]] = [[] for _ in range(N_HISTORIES)]
         counts: list[tuple[int, int, int, int]] = []
         for piece in range(k):
             s = int(grid.state[piece])
             edges = [e for e in range(tables.first[s], tables.first[s + 1]) if tables.weekly[e]]
-            for stratum in range(N_STRATA):
-                history = stratum % N_HISTORIES
-                cell = stratum * k + piece
-                moves += [(stratum * k + p, cell, -1, 0, share) for p, share in self._one_week_on(piece)]
-                base = stratum - history if stratum != UNACCOMPANIED_STRATUM else stratum
-                for e in edges:
-                    counts.append((e, cell, e, self._path_index[()]))
-                    for path in self.ways(e):
-                        for to_history, p, share in self.landing(e, path, history, piece):
-                            to = base + to_history if stratum != UNACCOMPANIED_STRATUM else stratum
-                            moves.append((to * k + p, cell, e, self._path_index[path], share))
-                    prefixes = {path[:n] for path in self.ways(e) for n in range(1, len(path) + 1)}
-                    counts += [(prefix[-1], cell, e, self._path_index[prefix]) for prefix in sorted(prefixes)]
-        self._step = _Pattern(np.array([m[:4] for m in moves]), np.array([m[4] for m in moves]), k,
-                              (grid.n_cells, grid.n_cells))
-        self._count = _Pattern(np.array(counts), np.ones(len(counts)), k, (tables.n_edges, grid.n_cells))
+            stay = self._one_week_on(piece)
+            for history in range(N_HISTORIES):
+                moves[history] += [(history, p, piece, -1, 0, share) for p, share in stay]
+            for e in edges:
+                ways = self.ways(e)
+                for path in ways:
+                    way = self._path_index[path]
+                    for history in range(N_HISTORIES):
+                        moves[history] += [
+                            (h, p, piece, e, way, share) for h, p, share in self.landing(e, path, history, piece)
+                        ]
+                counts.append((e, piece, e, self._path_index[()]))
+                prefixes = {path[:n] for path in ways for n in range(1, len(path) + 1)}
+                counts += [(prefix[-1], piece, e, self._path_index[prefix]) for prefix in sorted(prefixes)]
+        steps, shares, counted = [], [], []
+        for stratum in range(N_STRATA):
+            alone = stratum == UNACCOMPANIED_STRATUM
+            history = N_HISTORIES - 1 if alone else stratum % N_HISTORIES
+            to_history, to_piece, piece_, edge, way_ = np.array([m[:5] for m in moves[history]]).T
+            to = stratum if alone else stratum - history + to_history
+            steps.append(np.stack([to * k + to_piece, stratum * k + piece_, edge, way_], axis=1))
+            shares.append(np.array([m[5] for m in moves[history]]))
+            counted.append(np.array(counts) + np.array([0, stratum * k, 0, 0]))
+        shape = (grid.n_cells, grid.n_cells)
+        self._step = _Pattern(np.concatenate(steps), np.concatenate(shares), k, shape)
+        rows = np.concatenate(counted)
+        self._count = _Pattern(rows, np.ones(len(rows)), k, (tables.n_edges, grid.n_cells))
 
     def matrices(self, thresholds: NDArray[np.uint64], age: int) -> Matrices:
         """Return the matrix that moves the mass on by a week, and the one that gives the week's flows.
@@ -212,8 +204,9 @@ class MeanField:
         age         the age band of the columns they are for
         """
         tables, grid = self.journey.tables, self.grid
-        groups = np.array([group_of(age, s // N_HISTORIES, s % N_HISTORIES) for s in range(N_STRATA - 1)]
-                          + [UNACCOMPANIED_GROUP])
+        groups = np.array(
+            [group_of(age, s // N_HISTORIES, s % N_HISTORIES) for s in range(N_STRATA - 1)] + [UNACCOMPANIED_GROUP]
+        )
         fire = thresholds[:, groups, :].astype(np.float64) / CERTAIN
         taken = np.zeros((tables.n_edges + 1, N_STRATA, grid.n_pieces))
         taken[-1] = 1.0
@@ -231,7 +224,9 @@ class MeanField:
                 ways[i] *= fire[e, :, 0] * np.prod(1.0 - fire[before, :, 0], axis=0)
         return self._step.fill(taken, ways), self._count.fill(taken, ways)
 
-    def entry_chains(self, edge: int, thresholds: NDArray[np.uint64], group: int) -> list[tuple[tuple[int, ...], float]]:
+    def entry_chains(
+        self, edge: int, thresholds: NDArray[np.uint64], group: int
+    ) -> list[tuple[tuple[int, ...], float]]:
         """Return the chains that follow an entry by the diary, with their chances, for a group."""
         tables = self.journey.tables
         out = []
@@ -263,120 +258,3 @@ class _Pattern:
         values = taken[self.edge, self.stratum, self.piece] * ways[self.way, self.stratum] * self.share
         data = np.add.reduceat(values[self.order], self.first)
         return sparse.csr_matrix((data, self.indices, self.indptr), shape=self.shape)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Children by birth week, what enters them and what leaves them.
-
-    birth_week  int64[J]           ascending
-    mass        float64[cells, J]  on day one
-    risk        float64[4]         shares of risk classes among those who are born or move in
-    born, moved_in, came_alone, moved_away  float64[weeks, J]  children, by week; of those meant to move away only
-                                   those at home do
-    """
-
-    birth_week: NDArray[np.int64]
-    mass: Array
-    risk: Array
-    born: Array
-    moved_in: Array
-    came_alone: Array
-    moved_away: Array
-
-
-class Diary:
-    """Where those land who enter by the population plan, and what flows that makes."""
-
-    def __init__(self, field: MeanField, columns: Columns) -> None:
-        self.field, self.columns = field, columns
-        journey = field.journey
-        names = ("born", "moved_in", "came_alone", "moved_away")
-        self.edge = {name: journey.edges_of(name)[0] for name in names if name in journey.transition_index}
-
-    def landing(self, name: str, thresholds: NDArray[np.uint64]) -> tuple[Array, Array]:
-        """Return (cells, edges): where one child who enters by `name` lands, and the flows it makes."""
-        field, edge = self.field, self.edge[name]
-        cells, flows = np.zeros(field.grid.n_cells), np.zeros(field.journey.tables.n_edges)
-        flows[edge] = 1.0
-        alone = name == "came_alone"
-        for path, chance in field.entry_chains(edge, thresholds, UNACCOMPANIED_GROUP if alone else 0):
-            flows[list(path)] += chance
-            for history, piece, share in field.landing(edge, path, 0, -1):
-                for risk, part in [(-1, 1.0)] if alone else enumerate(self.columns.risk):
-                    stratum = UNACCOMPANIED_STRATUM if risk < 0 else risk * N_HISTORIES + history
-                    cells[stratum * field.grid.n_pieces + piece] += chance * share * part
-        return cells, flows
-
-
-def run_columns(
-    field: MeanField,
-    thresholds: NDArray[np.uint64],
-    columns: Columns,
-    n_weeks: int,
-    first_week: int = 0,
-    cache: dict[tuple[int, int], Matrices] | None = None,
-) -> Trajectory:
-    """Advance the columns from `first_week` for `n_weeks` and return the expected stocks and flows.
-
-    thresholds  uint64[Y, E, G, B]  by model year; the last year holds for what lies beyond
-    cache       matrices by (model year, age band) of earlier calls with the same thresholds, added to
-    """
-    journey, grid, tables = field.journey, field.grid, field.journey.tables
-    n_years = -(-n_weeks // WEEKS_PER_YEAR)
-    mass = columns.mass.copy()
-    stocks = np.zeros((n_weeks, tables.n_states))
-    flows = np.zeros((n_weeks, tables.n_edges))
-    by_age = np.zeros((n_years, N_AGES, tables.n_states))
-    flows_by_age = np.zeros((n_years, N_AGES, tables.n_edges))
-    diary = Diary(field, columns)
-    state_of = np.tile(grid.state, N_STRATA)
-    cache = {} if cache is None else cache
-    arrivals: dict[tuple[int, str], tuple[Array, Array]] = {}
-    for t in range(n_weeks):
-        week, model_year = first_week + t, t // WEEKS_PER_YEAR
-        year = min(week // WEEKS_PER_YEAR, thresholds.shape[0] - 1)
-        age = week - columns.birth_week
-        band = np.minimum(np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age, 0), side="right") - 1, N_AGES - 1)
-        for j in np.flatnonzero(age >= WEEKS_TO_18):
-            gone = np.bincount(state_of, mass[:, j], tables.n_states)
-            for s in np.flatnonzero((gone != 0) & (tables.birthday >= 0)):
-                flows[t, tables.birthday[s]] += gone[s]
-                flows_by_age[model_year, -1, tables.birthday[s]] += gone[s]
-                mass[state_of == s, j] = 0.0
-        for j in np.flatnonzero(columns.moved_away[week]):
-            share = min(1.0, columns.moved_away[week, j] / max(mass[:, j].sum(), 1e-300))
-            moving = mass[field.home_cells, j] * share
-            mass[field.home_cells, j] -= moving
-            flows[t, diary.edge["moved_away"]] += moving.sum()
-            flows_by_age[model_year, band[j], diary.edge["moved_away"]] += moving.sum()
-        edges = np.searchsorted(-band, np.arange(1 - N_AGES, 2))
-        for a in range(N_AGES):
-            low, high = edges[N_AGES - 1 - a], edges[N_AGES - a]
-            if low == high:
-                continue
-            if (year, a) not in cache:
-                cache[year, a] = field.matrices(thresholds[year], a)
-            step, count = cache[year, a]
-            happened = count @ mass[:, low:high].sum(axis=1)
-            flows[t] += happened
-            flows_by_age[model_year, a] += happened
-            mass[:, low:high] = step @ mass[:, low:high]
-        for name, entering in (("born", columns.born), ("moved_in", columns.moved_in), ("came_alone", columns.came_alone)):
-            here = np.flatnonzero(entering[week])
-            if here.size:
-                if (year, name) not in arrivals:
-                    arrivals[year, name] = diary.landing(name, thresholds[year])
-                cells, made = arrivals[year, name]
-                mass[:, here] += cells[:, None] * entering[week, here]
-                flows[t] += made * entering[week, here].sum()
-                np.add.at(flows_by_age[model_year], band[here], made * entering[week, here][:, None])
-        stocks[t] = field.summing @ mass.sum(axis=1)
-        if (t + 1) % WEEKS_PER_YEAR == 0 or t == n_weeks - 1:
-            then = np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age + 1, 0), side="right") - 1
-            for a in range(N_AGES):
-                by_age[model_year, a] = field.summing @ mass[:, np.minimum(then, N_AGES - 1) == a].sum(axis=1)
-    ends = np.setdiff1d(np.flatnonzero(~tables.at_once), np.unique(grid.state))
-    for s in ends:
-        stocks[:, s] = np.cumsum(flows[:, (tables.target == s)].sum(axis=1) - flows[:, (tables.source == s)].sum(axis=1))
-    return Trajectory(stocks, flows, by_age, flows_by_age, mass)

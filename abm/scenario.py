@@ -16,7 +16,7 @@ class PopulationPlan:
 
     ages                float64[18]     children on day one by age, without unaccompanied children
     births              float64[Y]      births a model year
-    moves               float64[Y, 18]  net moves (arrivals less departures and deaths) a model year, by age at its start
+    moves               float64[Y, 18]  arrivals less departures and deaths a model year, by age at its start
     unaccompanied       float64[18]     unaccompanied children on day one, by age
     arrivals            float64[Y]      unaccompanied children who arrive in a model year
     arrival_ages        float64[18]     shares of arrivals by age

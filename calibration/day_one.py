@@ -18,7 +18,8 @@ from abm.outputs import CARE, CHILDRENS_HOMES, FOSTER, ON_A_PLAN
 from abm.pathway import N_AGES, N_HISTORIES, N_RISKS, Journey
 from abm.scenario import DayOne, PopulationPlan, Scenario
 from calibration.census import Ages
-from calibration.national import AGE_KEYS, RISK_SHARES, arrival_ages
+from calibration.aims import AGE_KEYS
+from calibration.national import RISK_SHARES, arrival_ages
 from calibration.stationary import BAND_OF_AGE, Children
 from calibration.statistics import Area
 
@@ -27,7 +28,14 @@ FAMILY_SIZES = np.array([0.45, 0.40, 0.11, 0.03, 0.01])
 """Shares of families with one to five children. Assumed (about the shares of families with dependent children)."""
 SPACING_WEEKS = 150.0
 """Mean gap between brothers and sisters. Assumed, range 110 to 200."""
-HOMES = (FOSTER, CHILDRENS_HOMES, ("supported_accommodation",), ("with_parents",), ("placed_for_adoption",), ("other_placement",))
+HOMES = (
+    FOSTER,
+    CHILDRENS_HOMES,
+    ("supported_accommodation",),
+    ("with_parents",),
+    ("placed_for_adoption",),
+    ("other_placement",),
+)
 HOME_FIGURES = (
     "cla_foster_at_31_march",
     "cla_childrens_home_at_31_march",
@@ -48,7 +56,9 @@ def unaccompanied_plan(figures: dict[int, dict[str, float]], years: tuple[int, .
     return np.array([known.get(year, ahead) for year in years])
 
 
-def population_plan(ages: Ages, first: dict[str, float], arrivals: Array, shape: dict[str, Any], course: LifeCourse) -> PopulationPlan:
+def population_plan(
+    ages: Ages, first: dict[str, float], arrivals: Array, shape: dict[str, Any], course: LifeCourse
+) -> PopulationPlan:
     """Return the children expected; those who came alone are taken out of the census and planned apart."""
     shares = arrival_ages(shape)
     by_age = course.cells[:, UNACCOMPANIED_STRATUM * (course.cells.shape[1] // N_STRATA) :].sum(axis=1)
@@ -70,8 +80,13 @@ def population_plan(ages: Ages, first: dict[str, float], arrivals: Array, shape:
 
 
 def day_one(
-    journey: Journey, field: MeanField, course: LifeCourse, plan: PopulationPlan, first: dict[str, float],
-    shape: dict[str, Any], plan_durations: Array | None,
+    journey: Journey,
+    field: MeanField,
+    course: LifeCourse,
+    plan: PopulationPlan,
+    first: dict[str, float],
+    shape: dict[str, Any],
+    plan_durations: Array | None,
 ) -> DayOne:
     """Return where children are on day one: the life course, scaled to the figures of that 31 March.
 
@@ -101,7 +116,12 @@ def day_one(
 
 
 def _scaled(
-    journey: Journey, field: MeanField, mass: Array, total: Array, first: dict[str, float], shape: dict[str, Any],
+    journey: Journey,
+    field: MeanField,
+    mass: Array,
+    total: Array,
+    first: dict[str, float],
+    shape: dict[str, Any],
     plan_durations: Array | None,
 ) -> Array:
     """Scale the mass [18, risk, history, pieces] to the published margins, with children at home as the balance."""
@@ -120,13 +140,15 @@ def _scaled(
     for band in range(N_AGES):
         figure = f"cla_age_{AGE_KEYS[band]}_at_31_march"
         if figure in first:
-            masks.append((band == BAND_OF_AGE)[:, None, None, None] & np.broadcast_to(in_care, mass.shape))
+            masks.append(np.equal(BAND_OF_AGE, band)[:, None, None, None] & np.broadcast_to(in_care, mass.shape))
             wanted.append(max(first[figure] - alone * (0, 0, 0, young, 1 - young)[band], 0.0))
     masks.append(np.broadcast_to(in_care, mass.shape))
     wanted.append(max(first["cla_at_31_march"] - alone, 0.0))
     if plan_durations is not None:
         protected = mass[..., grid.state == state["protected"]].sum()
-        ratio = first["cpp_at_31_march"] / max(mass[..., np.isin(grid.state, [state[s] for s in ON_A_PLAN])].sum(), 1e-12)
+        ratio = first["cpp_at_31_march"] / max(
+            mass[..., np.isin(grid.state, [state[s] for s in ON_A_PLAN])].sum(), 1e-12
+        )
         for band, part in enumerate(plan_durations):
             masks.append(np.broadcast_to((grid.state == state["protected"]) & (grid.band == band), mass.shape))
             wanted.append(part * protected * ratio)
@@ -144,7 +166,9 @@ def _scaled(
     return mass
 
 
-def make_scenario(area: Area, plan: PopulationPlan, start: DayOne, first_year: int, n_weeks: int, sample: int) -> Scenario:
+def make_scenario(
+    area: Area, plan: PopulationPlan, start: DayOne, first_year: int, n_weeks: int, sample: int
+) -> Scenario:
     """Return the scenario of an area from day one on."""
     return Scenario(area.code, area.name, first_year, n_weeks, sample, plan, start)
 

@@ -21,17 +21,19 @@ from abm.careers import figures_of
 from abm.cohorts import columns_of
 from abm.errors import CareError
 from abm.journey import JOURNEY
-from abm.meanfield import Matrices, MeanField, make_grid, run_columns
+from abm.meanfield import Matrices, MeanField, make_grid
 from abm.outputs import evaluate, output_named
 from abm.parameters import Parameters
 from abm.pathway import WEEKS_PER_YEAR
 from abm.scenario import Scenario
 from abm.simulate import simulate_many
+from abm.trajectory import run_columns
 from calibration.census import census
 from calibration.day_one import children_of, day_one, make_scenario, population_plan, unaccompanied_plan
 from calibration.least_squares import Observed, solve
 from calibration.levers import FITTED_FIGURES, LEVERS, multipliers
-from calibration.national import BASE_YEARS, EXITS, base_figures, level_aims, national_figures
+from calibration.aims import EXITS, level_aims
+from calibration.national import BASE_YEARS, base_figures, national_figures
 from calibration.rates import RateBook, read_rates
 from calibration.stationary import fit_steady, steady
 from calibration.statistics import ENGLAND, Area, Statistics
@@ -120,13 +122,20 @@ def plan_durations(statistics: Statistics, area: Area) -> Array | None:
         "3 months or less", "more than 3 months to 6 months", "more than 6 months, less than 1 year",
         "1 year, less than 2 years", "2 years or more",
     )  # fmt: skip
-    counts = [statistics.series(area, "cpp_at_31_march_by_duration", b, unit="percent").get(FIRST_YEAR - 1) for b in bands]
+    counts = [
+        statistics.series(area, "cpp_at_31_march_by_duration", b, unit="percent").get(FIRST_YEAR - 1) for b in bands
+    ]
     known = [c for c in counts if c is not None]
     return np.array(known) / sum(known) if len(known) == len(bands) and sum(known) > 0 else None
 
 
 def fit_area(
-    statistics: Statistics, area: Area, *, fitted_to: int = LAST_FITTED, last_year: int = LAST_YEAR, workers: int = 2,
+    statistics: Statistics,
+    area: Area,
+    *,
+    fitted_to: int = LAST_FITTED,
+    last_year: int = LAST_YEAR,
+    workers: int = 2,
     progress: Progress | None = None,
 ) -> Fitted:
     """Fit an area to its published figures to `fitted_to` and return it ready to run to 31 March of `last_year`.
@@ -171,7 +180,9 @@ def fit_area(
     n_runs = int(np.clip(CORRECTION_CHILDREN * sample / max(plan.ages.sum(), 1), 3, 24))
     parameters = Parameters(book.rates(), multipliers(journey, logs, n_years), book.values)
     simulated = np.zeros((n_years, len(FITTED_FIGURES)))
-    for done, run in enumerate(simulate_many(short, parameters, range(1, n_runs + 1), journey, workers=workers), start=1):
+    for done, run in enumerate(
+        simulate_many(short, parameters, range(1, n_runs + 1), journey, workers=workers), start=1
+    ):
         own = figures_of(run)
         simulated += np.stack([own[f] for f in FITTED_FIGURES], axis=1) / n_runs
         say("correction", done / n_runs)

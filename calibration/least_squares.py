@@ -13,6 +13,9 @@ SMOOTH = 0.25
 """Standard deviation, in log units, of the change of a factor from one year to the next (prior, assumed)."""
 LEVEL = 0.6
 """Standard deviation, in log units, of a factor in the first year (prior, assumed)."""
+CHANCE = 0.5
+"""Part of the variance of a count that is taken as its chance: published counts are less than Poisson from year to year
+(assumed)."""
 STEP = 0.05
 DISCREPANCY = 0.01
 """Relative model discrepancy added to every target's error (assumed)."""
@@ -33,11 +36,15 @@ class Observed:
 
 def weights(observed: Observed) -> Array:
     """Return the standard deviation of each residual: its error, the chance of a count, and the model's own."""
-    return np.sqrt(observed.sigma**2 + np.maximum(observed.value, 1.0) + (DISCREPANCY * observed.value) ** 2)
+    return np.sqrt(observed.sigma**2 + CHANCE * np.maximum(observed.value, 1.0) + (DISCREPANCY * observed.value) ** 2)
 
 
 def solve(
-    model: Callable[[Array], Array], start: Array, observed: Observed, rounds: int = 5, jacobian: Array | None = None,
+    model: Callable[[Array], Array],
+    start: Array,
+    observed: Observed,
+    rounds: int = 5,
+    jacobian: Array | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return (logs of factors, the model's figures there, the Jacobian) that fit best.
@@ -79,7 +86,10 @@ def solve(
 
 
 def _jacobian(
-    model: Callable[[Array], Array], logs: Array, figures: Array, known: NDArray[np.bool_],
+    model: Callable[[Array], Array],
+    logs: Array,
+    figures: Array,
+    known: NDArray[np.bool_],
     progress: Callable[[float], None] | None,
 ) -> Array:
     """Return the derivatives of the known figures: by differences for the first year's factors, then moved on in time.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.pathway import Journey
-from calibration.national import EXITS
+from calibration.aims import EXITS
 
 Array = NDArray[np.float64]
 CARRIED_AHEAD_FROM = 2
@@ -40,8 +40,14 @@ LEVERS = (
     Lever("guardianship", "Special guardianship, over and above leaving care", ("special_guardianship_granted",)),
     Lever("adoption", "Matching with adopters", ("matched_with_adopters",)),
     Lever("childrens_home", "Children's homes", ("placed_in_childrens_home", "moved_to_childrens_home")),
-    Lever("supported", "Supported accommodation", ("placed_in_supported_accommodation", "moved_to_supported_accommodation")),
-    Lever("with_parents", "Living with parents while looked after", ("placed_with_parents", "moved_to_live_with_parents")),
+    Lever(
+        "supported",
+        "Supported accommodation",
+        ("placed_in_supported_accommodation", "moved_to_supported_accommodation"),
+    ),
+    Lever(
+        "with_parents", "Living with parents while looked after", ("placed_with_parents", "moved_to_live_with_parents")
+    ),
     Lever("elsewhere", "Other kinds of home", ("placed_elsewhere", "moved_elsewhere")),
     Lever("transfer", "Care taken over by another authority", ("transferred_to_another_authority",)),
 )

@@ -141,7 +141,7 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
             raise CareError(
                 f"'{factor}' is not a factor", where, f"{did_you_mean(factor, known)}Use: {', '.join(known)}"
             )
-    return RateBook(level, *ones.values(), alone, tuple(values))  # type: ignore[arg-type]
+    return RateBook(level=level, **ones, unaccompanied=alone, values=tuple(values))
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -87,8 +87,12 @@ class Steady:
         state, start = np.tile(grid.state, N_STRATA), np.tile(grid.start, N_STRATA)
         known = np.arange(grid.n_cells) // grid.n_pieces % N_HISTORIES > 0
         recent = (state == home) & known & (start < WEEKS_PER_YEAR)
-        again = (self.course.cells * chance[BAND_OF_AGE] * self.children.ages[:, None] * WEEKS_PER_YEAR)[:, recent].sum()
-        closing = [e for e in range(tables.n_edges) if tables.target[e] == home and (tables.weekly[e] or tables.outcome[e])]
+        again = (self.course.cells * chance[BAND_OF_AGE] * self.children.ages[:, None] * WEEKS_PER_YEAR)[
+            :, recent
+        ].sum()
+        closing = [
+            e for e in range(tables.n_edges) if tables.target[e] == home and (tables.weekly[e] or tables.outcome[e])
+        ]
         return float(again / self.flows[:, closing].sum())
 
     @cached_property
@@ -97,14 +101,17 @@ class Steady:
         journey, field = self.journey, self.field
         care = [journey.state_index[s] for s in CARE if s != "placed_for_adoption"]
         exits = [e for e in journey.edges_of(*CEASED) if journey.tables.weekly[e]]
-        chance = np.stack([np.asarray(field.matrices(self.thresholds, a)[1][exits].sum(axis=0)).ravel() for a in range(N_AGES)])
+        chance = np.stack(
+            [np.asarray(field.matrices(self.thresholds, a)[1][exits].sum(axis=0)).ravel() for a in range(N_AGES)]
+        )
         alone = np.arange(field.grid.n_cells) >= UNACCOMPANIED_STRATUM * field.grid.n_pieces
         children = np.where(alone, WEEKS_PER_YEAR, self.children.ages[:, None])
         leaving = (self.course.cells * chance[BAND_OF_AGE] * children).sum(axis=0) * WEEKS_PER_YEAR
         leaving += self.course.last * np.where(alone, WEEKS_PER_YEAR, self.children.ages[-1])
         state, band = np.tile(field.grid.state, N_STRATA), np.tile(field.grid.band, N_STRATA)
         inside = np.isin(state, care)
-        return np.bincount(band[inside], leaving[inside], minlength=journey.tables.max_bands)
+        out: Array = 1.0 * np.bincount(band[inside], leaving[inside], minlength=journey.tables.max_bands)
+        return out
 
 
 @dataclass(frozen=True)

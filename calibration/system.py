@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from abm.classic import ClassicRates, derive, run_classic
 from abm.cohorts import columns_of
 from abm.journey import JOURNEY
-from abm.meanfield import MeanField, make_grid, run_columns
+from abm.meanfield import MeanField, make_grid
 from abm.outputs import OUTPUTS, evaluate, output_named
 from abm.pathway import UNACCOMPANIED_GROUP, WEEKS_PER_YEAR
+from abm.trajectory import run_columns
 from calibration.fit import Fitted, observed_figures
 from calibration.least_squares import solve
 from calibration.levers import FITTED_FIGURES, multipliers
@@ -53,13 +54,16 @@ def fit_system(fitted: Fitted, *, progress: Callable[[float], None] | None = Non
     base = np.log(multipliers(journey, fitted.logs, n_years)).mean(axis=0)
 
     def factors(logs: Array, years: int) -> Array:
-        return multipliers(journey, logs, years) / np.exp(base)
+        out: Array = multipliers(journey, logs, years) / np.exp(base)
+        return out
 
     def model(logs: Array) -> Array:
         stocks, flows = run_classic(journey, rates, factors(logs, n_years), n_years * WEEKS_PER_YEAR)
         return np.stack([evaluate(output_named(f), journey, stocks, flows) for f in FITTED_FIGURES], axis=1)
 
-    logs, _, _ = solve(model, fitted.logs.copy(), observed_figures(fitted.targets, n_years), rounds=8, progress=progress)
+    logs, _, _ = solve(
+        model, fitted.logs.copy(), observed_figures(fitted.targets, n_years), rounds=8, progress=progress
+    )
     stocks, flows = run_classic(journey, rates, factors(logs, scenario.n_years), scenario.n_weeks)
     figures = {output.key: evaluate(output, journey, stocks, flows) for output in OUTPUTS}
     return SystemFit(rates, logs, stocks, flows, figures)
@@ -73,5 +77,3 @@ def _alone_shares(field: MeanField, thresholds: NDArray[np.uint64]) -> Array:
     for path, chance in field.entry_chains(edge, thresholds[0], UNACCOMPANIED_GROUP):
         out[list(path)] += chance
     return out
-
-

@@ -1,0 +1,161 @@
+"""Expected stocks and flows week by week: columns of children, by birth week, advanced through a mean field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, Matrices, MeanField
+from abm.pathway import (
+    AGE_EDGES_WEEKS,
+    N_AGES,
+    N_HISTORIES,
+    UNACCOMPANIED_GROUP,
+    WEEKS_PER_YEAR,
+    WEEKS_TO_18,
+)
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Expected stocks and flows by week, in children of the whole area.
+
+    stocks        float64[weeks, S]        after each week; of states never left, those who entered since the start
+    flows         float64[weeks, E]        during each week
+    by_age        float64[years, 5, S]     stocks at the end of each model year by age band
+    flows_by_age  float64[years, 5, E]     flows of each model year by age band at the time
+    mass          float64[cells, columns]  where children are at the end
+    """
+
+    stocks: Array
+    flows: Array
+    by_age: Array
+    flows_by_age: Array
+    mass: Array
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Children by birth week, what enters them and what leaves them.
+
+    birth_week  int64[J]           ascending
+    mass        float64[cells, J]  on day one
+    risk        float64[4]         shares of risk classes among those who are born or move in
+    born, moved_in, came_alone, moved_away  float64[weeks, J]  children, by week; of those meant to move away only
+                                   those at home do
+    """
+
+    birth_week: NDArray[np.int64]
+    mass: Array
+    risk: Array
+    born: Array
+    moved_in: Array
+    came_alone: Array
+    moved_away: Array
+
+
+class Diary:
+    """Where those land who enter by the population plan, and what flows that makes."""
+
+    def __init__(self, field: MeanField, columns: Columns) -> None:
+        self.field, self.columns = field, columns
+        journey = field.journey
+        names = ("born", "moved_in", "came_alone", "moved_away")
+        self.edge = {name: journey.edges_of(name)[0] for name in names if name in journey.transition_index}
+
+    def landing(self, name: str, thresholds: NDArray[np.uint64]) -> tuple[Array, Array]:
+        """Return (cells, edges): where one child who enters by `name` lands, and the flows it makes."""
+        field, edge = self.field, self.edge[name]
+        cells, flows = np.zeros(field.grid.n_cells), np.zeros(field.journey.tables.n_edges)
+        flows[edge] = 1.0
+        alone = name == "came_alone"
+        for path, chance in field.entry_chains(edge, thresholds, UNACCOMPANIED_GROUP if alone else 0):
+            flows[list(path)] += chance
+            for history, piece, share in field.landing(edge, path, 0, -1):
+                for risk, part in [(-1, 1.0)] if alone else enumerate(self.columns.risk):
+                    stratum = UNACCOMPANIED_STRATUM if risk < 0 else risk * N_HISTORIES + history
+                    cells[stratum * field.grid.n_pieces + piece] += chance * share * part
+        return cells, flows
+
+
+def run_columns(
+    field: MeanField,
+    thresholds: NDArray[np.uint64],
+    columns: Columns,
+    n_weeks: int,
+    first_week: int = 0,
+    cache: dict[tuple[int, int], Matrices] | None = None,
+) -> Trajectory:
+    """Advance the columns from `first_week` for `n_weeks` and return the expected stocks and flows.
+
+    thresholds  uint64[Y, E, G, B]  by model year; the last year holds for what lies beyond
+    cache       matrices by (model year, age band) of earlier calls with the same thresholds, added to
+    """
+    grid, tables = field.grid, field.journey.tables
+    n_years = -(-n_weeks // WEEKS_PER_YEAR)
+    mass = columns.mass.copy()
+    stocks = np.zeros((n_weeks, tables.n_states))
+    flows = np.zeros((n_weeks, tables.n_edges))
+    by_age = np.zeros((n_years, N_AGES, tables.n_states))
+    flows_by_age = np.zeros((n_years, N_AGES, tables.n_edges))
+    diary = Diary(field, columns)
+    state_of = np.tile(grid.state, N_STRATA)
+    cache = {} if cache is None else cache
+    arrivals: dict[tuple[int, str], tuple[Array, Array]] = {}
+    for t in range(n_weeks):
+        week, model_year = first_week + t, t // WEEKS_PER_YEAR
+        year = min(week // WEEKS_PER_YEAR, thresholds.shape[0] - 1)
+        age = week - columns.birth_week
+        band = np.minimum(np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age, 0), side="right") - 1, N_AGES - 1)
+        for j in np.flatnonzero(age >= WEEKS_TO_18):
+            gone = np.bincount(state_of, mass[:, j], tables.n_states)
+            for s in np.flatnonzero((gone != 0) & (tables.birthday >= 0)):
+                flows[t, tables.birthday[s]] += gone[s]
+                flows_by_age[model_year, -1, tables.birthday[s]] += gone[s]
+                mass[state_of == s, j] = 0.0
+        for j in np.flatnonzero(columns.moved_away[week]):
+            share = min(1.0, columns.moved_away[week, j] / max(mass[:, j].sum(), 1e-300))
+            moving = mass[field.home_cells, j] * share
+            mass[field.home_cells, j] -= moving
+            flows[t, diary.edge["moved_away"]] += moving.sum()
+            flows_by_age[model_year, band[j], diary.edge["moved_away"]] += moving.sum()
+        edges = np.searchsorted(-band, np.arange(1 - N_AGES, 2))
+        for a in range(N_AGES):
+            low, high = edges[N_AGES - 1 - a], edges[N_AGES - a]
+            if low == high:
+                continue
+            if (year, a) not in cache:
+                cache[year, a] = field.matrices(thresholds[year], a)
+            step, count = cache[year, a]
+            happened = count @ mass[:, low:high].sum(axis=1)
+            flows[t] += happened
+            flows_by_age[model_year, a] += happened
+            mass[:, low:high] = step @ mass[:, low:high]
+        for name, entering in (
+            ("born", columns.born),
+            ("moved_in", columns.moved_in),
+            ("came_alone", columns.came_alone),
+        ):
+            here = np.flatnonzero(entering[week])
+            if here.size:
+                if (year, name) not in arrivals:
+                    arrivals[year, name] = diary.landing(name, thresholds[year])
+                cells, made = arrivals[year, name]
+                mass[:, here] += cells[:, None] * entering[week, here]
+                flows[t] += made * entering[week, here].sum()
+                np.add.at(flows_by_age[model_year], band[here], made * entering[week, here][:, None])
+        stocks[t] = field.summing @ mass.sum(axis=1)
+        if (t + 1) % WEEKS_PER_YEAR == 0 or t == n_weeks - 1:
+            then = np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age + 1, 0), side="right") - 1
+            for a in range(N_AGES):
+                by_age[model_year, a] = field.summing @ mass[:, np.minimum(then, N_AGES - 1) == a].sum(axis=1)
+    ends = np.setdiff1d(np.flatnonzero(~tables.at_once), np.unique(grid.state))
+    for s in ends:
+        stocks[:, s] = np.cumsum(
+            flows[:, (tables.target == s)].sum(axis=1) - flows[:, (tables.source == s)].sum(axis=1)
+        )
+    return Trajectory(stocks, flows, by_age, flows_by_age, mass)
