@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from abm.describe import in_words
 from abm.errors import CareError
 from abm.pathway import N_HISTORIES
 from experiments.report.payload import Column, columns_of, need_columns, pack, write_page
@@ -135,18 +136,13 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _label(key: str) -> str:
-    """Return the key of a transition as words: "was_referred" becomes "was referred"."""
-    return key.replace("_", " ").replace("childrens", "children's")
-
-
 def _legend(legend: dict[str, Any]) -> dict[str, Any]:
     told = ("key", "label", "colour", "law", "stage")
     states = [{name: str(state[name]) for name in told} for state in legend["states"]]
     transitions = [
         {
             "key": str(transition["key"]),
-            "label": str(transition.get("label") or _label(str(transition["key"]))),
+            "label": str(transition.get("label") or in_words(str(transition["key"]))),
             "sentence": str(transition["sentence"]),
             "law": str(transition.get("law") or ""),
             "history": _history(transition),

@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abm.errors import CareError, did_you_mean
+from abm.simulate import replacing
 
 FORMAT = 1
 PLACEHOLDER = "JOURNEYS_DATA_GOES_HERE"
@@ -92,7 +91,7 @@ def pack(header: dict[str, Any], columns: list[Column] | None = None) -> str:
         body += _planes(column.values)
     head = json.dumps({**header, "format": FORMAT, "columns": listed}, ensure_ascii=False, allow_nan=False).encode()
     container = len(head).to_bytes(4, "little") + head + bytes(body)
-    return base64.b64encode(gzip.compress(container, compresslevel=9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(container, compresslevel=6, mtime=0)).decode("ascii")
 
 
 def write_page(path: Path, template: str, data: str) -> None:
@@ -123,18 +122,12 @@ def write_page(path: Path, template: str, data: str) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file under a temporary name, then rename it: a reader never meets half of it."""
-    temporary = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes a private file; a page is for whoever may read the folder.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+            # A temporary file is private; a page is for whoever may read the folder.
+            temporary.chmod(0o644)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise CareError(
             f"The file '{path}' cannot be written: {error.strerror or error}",
             remedy="Choose a folder that you can write to",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_a_failed_write_leaves_the_old_page_and_nothing_half_written(
     def fails(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", fails)
+    monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(CareError, match="cannot be written: No space left"):
         payload.write_whole(path, "new")
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"]

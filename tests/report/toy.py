@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from abm.describe import legend
 from abm.journey import JOURNEY
-from abm.pathway import WEEKS_TO_18, Journey
+from abm.pathway import WEEKS_TO_18
 
 N_WEEKS = 520
 CHANCE, OUTCOME, BIRTHDAY, PLAN = range(4)
@@ -23,17 +24,9 @@ OPTION_TYPES = {
 }  # fmt: skip
 
 
-def toy_legend(journey: Journey = JOURNEY) -> dict[str, Any]:
-    """The legend in the form of abm.describe."""
-    return {
-        "states": [
-            {"key": s.key, "label": s.label, "colour": s.colour, "law": s.law, "stage": s.stage} for s in journey.states
-        ],
-        "transitions": [
-            {"key": t.key, "sentence": t.sentence, "law": t.law, "to": t.target, "history": t.history}
-            for t in journey.transitions
-        ],
-    }
+def toy_legend() -> dict[str, Any]:
+    """The legend of the declared journey, the reader's own to change."""
+    return legend(JOURNEY)
 
 
 def toy_about(**changes: Any) -> dict[str, Any]:

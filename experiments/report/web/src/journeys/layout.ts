@@ -36,7 +36,7 @@ export function safeColour(colour: string): string {
 
 /** Rough width of a text in pixels at 14 px; labels need not be exact, only not to run into each other. */
 export function textWidth(text: string): number {
-  return text.length * 7.2;
+  return text.length * 8;
 }
 
 /** Stretches as bars. A label is shown where it does not run into the next shown one or off the end. */

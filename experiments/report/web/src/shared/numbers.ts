@@ -17,7 +17,7 @@ export function percent(share: number): string {
   if (share < 0.0001) return "less than 0.01%";
   if (share > 0.9999) return "more than 99.99%";
   if (share >= 0.0995 && share < 0.9995) return `${(share * 100).toFixed(1)}%`;
-  return `${Number((share * 100).toFixed(share >= 0.9995 ? 2 : Math.max(2, decimals(share * 100, 2))))}%`;
+  return `${(share * 100).toFixed(share >= 0.9995 ? 2 : Math.max(2, decimals(share * 100, 2)))}%`;
 }
 
 /** How many decimals show `figures` significant figures of a number below 100. */

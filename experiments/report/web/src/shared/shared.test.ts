@@ -28,7 +28,7 @@ describe("time", () => {
 describe("numbers", () => {
   it("shows chances so that small ones are not nothing", () => {
     expect([0, 1, 0.5, 0.0031, 0.00044, 0.00001, 0.99999, 0.072].map(percent))
-      .toEqual(["0%", "100%", "50.0%", "0.31%", "0.044%", "less than 0.01%", "more than 99.99%", "7.2%"]);
+      .toEqual(["0%", "100%", "50.0%", "0.31%", "0.044%", "less than 0.01%", "more than 99.99%", "7.20%"]);
     expect([oneIn(0.0031), oneIn(0.5), oneIn(0)]).toEqual(["about 1 in 320", "", ""]);
   });
   it("shows which of two near numbers is larger", () => {
