@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, MeanField
 from abm.pathway import AGE_EDGES_WEEKS, N_HISTORIES, N_RISKS, WEEKS_PER_YEAR
+from abm.population import Population
 from abm.scenario import DayOne, Scenario
 from abm.trajectory import Columns, Diary
 
@@ -128,3 +129,35 @@ def life_course(
             flows[part, age] = count @ (before * parts[part]) * (WEEKS_PER_YEAR if part else 1)
         flows[1, age] += made * arrivals * arrival_ages[age]
     return LifeCourse(stocks, flows, cells, mass)
+
+
+def columns_of_population(population: Population, field: MeanField, n_weeks: int) -> Columns:
+    """Return the children of one simulated population, a column for each birth week: for the exact form.
+
+    Those meant to move away do so here in proportion to all who are at home, which is not exact: leave them out of an
+    exact comparison.
+    """
+    journey, grid = field.journey, field.grid
+    birth_week, column = np.unique(population.birth_week.astype(np.int64), return_inverse=True)
+    mass = np.zeros((grid.n_cells, birth_week.size))
+    there = population.enter_edge < 0
+    clock = np.minimum(-1 - population.since_week[there], grid.piece_at.shape[1] - 1)
+    piece = grid.piece_at[population.state[there], clock]
+    stratum = np.where(
+        population.uasc[there],
+        UNACCOMPANIED_STRATUM,
+        population.risk[there].astype(np.int64) * N_HISTORIES + population.history[there],
+    )
+    np.add.at(mass, (stratum * grid.n_pieces + piece, column[there]), 1.0)
+    shape = (-(-n_weeks // WEEKS_PER_YEAR) * WEEKS_PER_YEAR, birth_week.size)
+    entering = {}
+    for name in ("born", "moved_in", "came_alone"):
+        mine = np.isin(population.enter_edge, journey.edges_of(name) if name in journey.transition_index else [])
+        entering[name] = np.zeros((*shape, N_RISKS))
+        np.add.at(entering[name], (population.enter_week[mine], column[mine], population.risk[mine]), 1.0)
+    moved_away = np.zeros(shape)
+    leaving = population.leave_week < n_weeks
+    np.add.at(moved_away, (population.leave_week[leaving], column[leaving]), 1.0)
+    risk = sum(counts.sum(axis=(0, 1)) for name, counts in entering.items() if name != "came_alone")
+    total = [counts.sum(axis=2) for counts in entering.values()]
+    return Columns(birth_week, mass, np.asarray(risk) / max(np.sum(risk), 1.0), *total, moved_away)

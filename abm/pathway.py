@@ -298,9 +298,7 @@ def _tables(journey: Journey) -> Tables:
             ],
             np.int16,
         ),
-        band=np.array(
-            [np.searchsorted(s.bands, np.arange(weeks), side="right") - 1 for s in states], np.uint8
-        ),
+        band=np.array([np.searchsorted(s.bands, np.arange(weeks), side="right") - 1 for s in states], np.uint8),
         n_bands=np.array([len(s.bands) for s in states], np.int32),
         weekly=~planned & ~outcome,
         outcome=outcome,

@@ -44,7 +44,7 @@ EVER_REFERRED = 0.354
 """Share of children ever referred before 18: Jay et al. 2025."""
 BACK_WITHIN_A_YEAR = 0.305
 """Referrals within a year of a closure, as a share of closures. Assumed: chosen so that the simulation gives the
-published 22.6% of referrals within a year of the last referral. Research finds 32% (Goldacre et al. 2025, 2014 to 2019)."""
+published 22.6% of referrals within a year of the last referral. Research finds 32% (Goldacre et al. 2025)."""
 
 
 def flow(*transitions: str, band: int | None = None) -> Measure:
@@ -154,7 +154,7 @@ def shape_aims(journey: Journey, figures: dict[str, float], shape: dict[str, Any
     front = ("being_assessed", "under_enquiry", "in_need", *ON_A_PLAN, *CARE)
     referral = tuple(journey.edges_of("was_referred"))
     in_need = {k: v for k, v in shape["cin_age_at_31_march"]["shares"].items() if k != "unborn"}
-    # Those published as 16 and over hold young people after 18: for each year of age, as many are taken as from 10 to 15.
+    # Those published as 16 and over hold young people after 18: of each age, as many are taken as of those from 10 to 15.
     in_need["16_17"] = min(in_need["16_17"], in_need["10_15"] / 3)
     aims = []
     for band in range(N_AGES):

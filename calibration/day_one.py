@@ -17,8 +17,8 @@ from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, MeanField
 from abm.outputs import CARE, CHILDRENS_HOMES, FOSTER, ON_A_PLAN
 from abm.pathway import N_AGES, N_HISTORIES, N_RISKS, Journey
 from abm.scenario import DayOne, PopulationPlan, Scenario
-from calibration.census import Ages
 from calibration.aims import AGE_KEYS
+from calibration.census import Ages
 from calibration.national import RISK_SHARES, arrival_ages
 from calibration.stationary import BAND_OF_AGE, Children
 from calibration.statistics import Area

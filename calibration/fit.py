@@ -28,11 +28,11 @@ from abm.pathway import WEEKS_PER_YEAR
 from abm.scenario import Scenario
 from abm.simulate import simulate_many
 from abm.trajectory import run_columns
+from calibration.aims import EXITS, level_aims
 from calibration.census import census
 from calibration.day_one import children_of, day_one, make_scenario, population_plan, unaccompanied_plan
 from calibration.least_squares import Observed, solve
 from calibration.levers import FITTED_FIGURES, LEVERS, multipliers
-from calibration.aims import EXITS, level_aims
 from calibration.national import BASE_YEARS, base_figures, national_figures
 from calibration.rates import RateBook, read_rates
 from calibration.stationary import fit_steady, steady

@@ -110,8 +110,8 @@ class Steady:
         leaving += self.course.last * np.where(alone, WEEKS_PER_YEAR, self.children.ages[-1])
         state, band = np.tile(field.grid.state, N_STRATA), np.tile(field.grid.band, N_STRATA)
         inside = np.isin(state, care)
-        out: Array = 1.0 * np.bincount(band[inside], leaving[inside], minlength=journey.tables.max_bands)
-        return out
+        counted = np.bincount(band[inside], leaving[inside], minlength=journey.tables.max_bands)
+        return np.asarray(counted, np.float64)
 
 
 @dataclass(frozen=True)
