@@ -134,16 +134,14 @@ def make_population(scenario: Scenario, seed: int, journey: Journey) -> Populati
     moved = part == 3
     year = np.repeat(np.arange(n_years), arrivals.sum(axis=1)) * WEEKS_PER_YEAR
     age = np.concatenate([np.repeat(ages, row) for row in arrivals]) if n_years else np.zeros(0, np.int64)
-    # Whoever turns 18 in the first week of the year cannot move in any more: they are taken to be a week younger.
-    birth[moved] = np.maximum(year - WEEKS_PER_YEAR * age - in_year[moved] - 1, year - WEEKS_TO_18 + 1)
-    room = np.minimum(WEEKS_PER_YEAR, birth[moved] + WEEKS_TO_18 - year)
-    enter[moved] = year + choice(seed, child[moved], "population: week of a move", room)
+    birth[moved] = year - WEEKS_PER_YEAR * age - in_year[moved] - 1
+    enter[moved] = year + choice(seed, child[moved], "population: week of a move", WEEKS_PER_YEAR)
     came = part == 4
     enter[came] = np.repeat(np.arange(weeks), comers)
     birth[came] = enter[came] - WEEKS_PER_YEAR * _shared(seed, child[came], plan.arrival_ages) - in_year[came]
 
-    # A move planned for after the end of the run does not happen.
-    stays = enter < weeks
+    # A move planned for after the end of the run does not happen, nor one after the 18th birthday.
+    stays = (enter < weeks) & (there | (enter - birth < WEEKS_TO_18))
     part, birth, enter = part[stays], birth[stays], enter[stays]
     child = np.arange(part.size, dtype=np.int32)
     uasc = (part == 1) | (part == 4)
@@ -236,8 +234,7 @@ def _departures(
         here = order[np.searchsorted(ranked, year - age) : np.searchsorted(ranked, year - age, side="right")]
         here = here[(leave[here] == n_weeks) & (enter[here] < start)]
         goes = here[: counts[year, age]]
-        room = np.clip(birth[goes] + WEEKS_TO_18 - start, 1, WEEKS_PER_YEAR)
-        leave[goes] = start + choice(seed, child[goes], "population: week of a move", room)
+        leave[goes] = start + choice(seed, child[goes], "population: week of a move", WEEKS_PER_YEAR)
     return np.minimum(leave, n_weeks)
 
 
