@@ -21,6 +21,8 @@ CHILDREN = (
 )  # fmt: skip
 OPTIONS = (*_MOMENT, "transition", "to_state", "chance")
 _BIRTHDAY, _PLAN = 2, 3
+MOST_SHOWN = 25_000
+"""A page of this many children is about 2.5 MB and ready in about a second."""
 
 
 def write_journeys_page(
@@ -34,7 +36,8 @@ def write_journeys_page(
 ) -> None:
     """Write the page on which a person reads simulated journeys: one self-contained file that makes no request.
 
-    In it are the children who came into touch with children's social care, and their brothers and sisters.
+    In it are the children who came into touch with children's social care, and their brothers and sisters; of a large
+    area every k-th family, so that the page stays quick. Shares on the page are of all children of those families.
 
     Parameters
     ----------
@@ -64,22 +67,29 @@ def write_journeys_page(
     need_columns(children, "children", CHILDREN)
     need_columns(options, "options", OPTIONS)
     _check_codes(events, children, options, legend)
-    shown = children_shown(events, children, legend).sort("child")
+    shown, of_all, one_in = children_shown(events, children, legend)
     header = {
         "about": _about(about),
         "legend": _legend(legend),
         "patterns": patterns_for(legend),
         "words": words(),
-        "n_simulated": children.height,
+        "n_simulated": of_all,
+        "one_in": one_in,
     }
     write_page(path, "journeys.html", pack(header, _columns(events, shown, options)))
 
 
-def children_shown(events: pl.DataFrame, children: pl.DataFrame, legend: dict[str, Any]) -> pl.DataFrame:
-    """Return the children who came into touch with the system, with their brothers and sisters.
+def children_shown(
+    events: pl.DataFrame, children: pl.DataFrame, legend: dict[str, Any], most: int = MOST_SHOWN
+) -> tuple[pl.DataFrame, int, int]:
+    """Return the children a page shows, of how many children they are drawn, and one in how many families was kept.
 
-    A child did so who has an event other than being born, moving or turning 18 at home, or was open to the system
-    on the first day. Children who came alone have no brothers or sisters in the simulation.
+    The children who came into touch with the system are shown, with their brothers and sisters. If they are more than
+    `most`, every k-th family is kept, with k as small as will do. Whoever wants the options of these children only
+    asks here first.
+
+    A child came into touch who has an event other than being born, moving or turning 18 at home, or who was open to
+    the system on the first day. Children who came alone have no brothers or sisters in the simulation.
     """
     quiet = [code for code, state in enumerate(legend["states"]) if state["stage"] in ("home", "left")]
     was_quiet = pl.col("from_state").is_in(quiet)
@@ -87,7 +97,11 @@ def children_shown(events: pl.DataFrame, children: pl.DataFrame, legend: dict[st
     ids = pl.concat([met["child"], children.filter(~pl.col("state").is_in(quiet))["child"]]).unique()
     seen = pl.col("child").is_in(ids.implode())
     families = children.filter(seen & ~pl.col("uasc"))["family"].unique()
-    return children.filter(seen | (pl.col("family").is_in(families.implode()) & ~pl.col("uasc")))
+    shown = children.filter(seen | (pl.col("family").is_in(families.implode()) & ~pl.col("uasc"))).sort("child")
+    one_in = max(1, -(-shown.height // most))
+    kept = children["family"].unique().sort().gather_every(one_in)
+    in_kept = pl.col("family").is_in(kept.implode())
+    return shown.filter(in_kept), children.filter(in_kept).height, one_in
 
 
 def _check_codes(events: pl.DataFrame, children: pl.DataFrame, options: pl.DataFrame, legend: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from abm.journey import JOURNEY
 from experiments.report.journeys_page import write_journeys_page
 from experiments.report.payload import PLACEHOLDER
+from tests.report.attacks import ATTACKS
 from tests.report.toy import toy_about, toy_legend, toy_run
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{@html '<b>'}\"'&lt;"
+HOSTILE = "".join(ATTACKS[:3]) + "\"'&lt;"
 
 
 def choose(page: Page, pattern: str) -> None:
@@ -199,20 +200,28 @@ def test_the_address_keeps_child_and_pattern_and_bears_nonsense(look: Looker, jo
 
 def test_hostile_words_stay_words(look: Looker, built: Path, tmp_path: Path) -> None:
     legend = toy_legend()
-    for entry in (*legend["states"], *legend["transitions"]):
+    for k, entry in enumerate((*legend["states"], *legend["transitions"])):
         for name in ("label", "law", "sentence", "colour"):
             if name in entry:
-                entry[name] = HOSTILE if name != "colour" else 'red" onload="alert(3)'
+                entry[name] = ATTACKS[k % len(ATTACKS)] if name != "colour" else 'red" onload="alert(3)'
     path = tmp_path / "hostile.html"
-    about = toy_about(area=HOSTILE, digest=HOSTILE, version=HOSTILE, assumed=[HOSTILE, PLACEHOLDER])
+    assert len(ATTACKS) >= 50
+    about = toy_about(area=HOSTILE, digest=HOSTILE, version=HOSTILE, assumed=[*ATTACKS, PLACEHOLDER])
     write_journeys_page(path, legend=legend, about=about, **toy_run(60))
     looked = look(path)
     page = looked.open("#pattern=own&lines=any_help")
     assert HOSTILE in page.locator("h1").inner_text()
     first_child(page)
-    page.get_by_role("button", name="Why did this happen?").first.click()
-    assert page.locator("img").count() == 0
-    assert page.evaluate("[...document.scripts].length") == 1
+    page.get_by_label("Every event").check(force=True)
+    for button in page.get_by_role("button", name="Why did this happen?").all():
+        button.click()
+    shown = page.locator("section.about li").evaluate_all("all => all.map(one => one.textContent)")
+    assert shown == about["assumed"]
+    made = "img, iframe, object, embed, form, base, link, video, math, textarea, template, slot, use, body title"
+    assert page.locator(made).count() == 0
+    assert page.evaluate("[document.scripts.length, document.querySelectorAll('style, meta').length]") == [1, 7]
+    attributes = page.evaluate("[...document.querySelectorAll('*')].flatMap(one => one.getAttributeNames())")
+    assert [name for name in attributes if name.startswith("on")] == []
     looked.fits("hostile words")
 
 
@@ -221,10 +230,11 @@ def test_a_damaged_page_says_so(look: Looker, journeys_file: Path, tmp_path: Pat
     text = journeys_file.read_text(encoding="utf-8")
     middle = text.index('id="data">') + 5000
     path.write_text(text[:middle] + text[middle + 400 :], encoding="utf-8")
-    page = look(path).page
-    page.goto(path.as_uri())
-    page.wait_for_selector("[role=alert]")
-    assert "damaged" in page.get_by_role("alert").inner_text()
+    looked = look(path)
+    looked.page.goto(path.as_uri())
+    looked.page.wait_for_selector("[role=alert]")
+    assert "damaged" in looked.page.get_by_role("alert").inner_text()
+    looked.axe("a damaged page")
 
 
 @pytest.mark.slow

@@ -39,7 +39,8 @@ def write(path: Path, frames: Frames, **about: Any) -> tuple[dict[str, Any], dic
 
 def test_every_event_and_possibility_of_the_children_shown_is_in_the_page(tmp_path: Path, frames: Frames) -> None:
     header, columns = write(tmp_path / "page.html", frames)
-    shown = children_shown(frames["events"], frames["children"], toy_legend()).sort("child")
+    shown, _, one_in = children_shown(frames["events"], frames["children"], toy_legend())
+    assert one_in == 1
     log = frames["events"].join(shown, on="child", how="semi").sort("child", "week", "step")
     assert columns["child.id"].tolist() == shown["child"].to_list()
     for name, source in {"week": "week", "transition": "transition", "chance": "chance", "draw": "draw"}.items():
@@ -72,7 +73,19 @@ def test_who_is_shown() -> None:
         orient="row",
     )
     # Met, sister, turned 18 at home, in care all along, alone (no family even where its number says so).
-    assert children_shown(events, children, toy_legend())["child"].to_list() == [0, 1, 3]
+    shown, of_all, one_in = children_shown(events, children, toy_legend())
+    assert (shown["child"].to_list(), of_all, one_in) == ([0, 1, 3], 5, 1)
+
+
+def test_a_large_run_shows_every_kth_family_whole(frames: Frames) -> None:
+    events, children = frames["events"], frames["children"]
+    everyone, of_all, _ = children_shown(events, children, toy_legend())
+    assert of_all == children.height
+    shown, of_all, one_in = children_shown(events, children, toy_legend(), most=30)
+    assert one_in == -(-everyone.height // 30)
+    together = everyone.join(shown.select("family").unique(), on="family", how="semi")
+    assert shown.equals(together)
+    assert 0.5 < one_in * of_all / children.height < 1.6
 
 
 def test_the_same_run_gives_the_same_page_in_any_order_of_rows(tmp_path: Path, frames: Frames) -> None:

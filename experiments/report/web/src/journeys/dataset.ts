@@ -61,7 +61,9 @@ export interface Header {
   legend: { states: State[]; transitions: Transition[] };
   patterns: ReadyPattern[];
   words: Words;
+  /** Of how many simulated children those on the page are drawn, and one in how many families is on it. */
   n_simulated: number;
+  one_in: number;
 }
 
 /** How an event was decided. */

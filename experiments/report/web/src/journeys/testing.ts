@@ -56,6 +56,7 @@ export const HEADER: Header = {
     ages: ["under 1", "1 to 4", "5 to 9", "10 to 15", "16 to 17"], age_edges: [0, 52, 260, 520, 832],
   },
   n_simulated: 100,
+  one_in: 1,
 };
 
 /** Children whose events lead from state to state in the order given. */

@@ -18,10 +18,13 @@ export async function start<Data>(
     document.documentElement.dataset["ready"] = String(Math.round(performance.now()));
   } catch (error) {
     const message = document.createElement("main");
+    const heading = document.createElement("h1");
+    heading.textContent = "The page cannot be shown";
     const line = document.createElement("p");
     line.setAttribute("role", "alert");
     line.textContent = error instanceof Error ? error.message : String(error);
-    message.append(line);
+    message.append(heading, line);
+    message.className = "wrap";
     target.replaceChildren(message);
   }
 }
