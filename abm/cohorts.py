@@ -60,12 +60,14 @@ def columns_of(scenario: Scenario, field: MeanField, block: int = 13) -> Columns
         weeks = np.arange(year * WEEKS_PER_YEAR, (year + 1) * WEEKS_PER_YEAR)
         newborn = (18 + year) * blocks
         born[weeks, newborn + (weeks - weeks[0]) // block] = plan.births[year] / WEEKS_PER_YEAR
+        age_then = (weeks[:, None] - birth_week) // WEEKS_PER_YEAR
+        share = np.where((age_then >= 0) & (age_then < 18), plan.arrival_ages[np.clip(age_then, 0, 17)], 0.0)
+        came_alone[weeks] = share * plan.arrivals[year] / WEEKS_PER_YEAR / blocks
         for age in range(18):
             column = (17 - age + year) * blocks
             mine = slice(column, column + blocks)
             move = plan.moves[year, age] / WEEKS_PER_YEAR / blocks
             (moved_in if move > 0 else moved_away)[weeks, mine] += abs(move)
-            came_alone[weeks, mine] += plan.arrivals[year] * plan.arrival_ages[age] / WEEKS_PER_YEAR / blocks
     return Columns(birth_week, mass, plan.risk_shares, born, moved_in, came_alone, moved_away)
 
 
