@@ -357,7 +357,7 @@ def _factor_tables(rows: dict[str, dict[str, Value]], sources: list[str], what: 
 
 
 def _number(value: Value) -> str:
-    text = f"{'certain' if value.value == inf else f'{value.value:.4g}'} {value.status[0].upper()}"
+    text = f"{'certain' if value.value == inf else f'{value.value:.4g}'}\u00a0{value.status[0].upper()}"
     return f"**{text}**" if value.status == "assumed" else text
 
 

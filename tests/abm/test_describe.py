@@ -134,10 +134,10 @@ def test_assumed_numbers_are_marked_and_every_number_is_shown():
         number("homes_open", 7.0, "assumed"),
     )
     lines = reference_parameters(values).splitlines()
-    assert "| at home; helped | 1.25 F | **0.5 A** | ratio | 0 to inf times | 1, 2 |" in lines
-    assert "| every state | 3 P | ratio | 0.5 to 2 times | 1 |" in lines
-    assert "| helped | certain D | ratio | none | 1 |" in lines
-    assert "| homes open | **7 A** | ratio | 0 to inf times | 1 |" in lines
+    assert "| at home; helped | 1.25\u00a0F | **0.5\u00a0A** | ratio | 0 to inf times | 1, 2 |" in lines
+    assert "| every state | 3\u00a0P | ratio | 0.5 to 2 times | 1 |" in lines
+    assert "| helped | certain\u00a0D | ratio | none | 1 |" in lines
+    assert "| homes open | **7\u00a0A** | ratio | 0 to inf times | 1 |" in lines
     assert lines[-2:] == ["1. someone, 2020", "2. a guess"]
     assert "7 numbers: 1 published, 1 derived, 2 fitted, 3 assumed." in reference_parameters(values)
 

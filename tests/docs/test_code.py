@@ -1,0 +1,59 @@
+"""The tutorial and the how-tos run as they stand."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+HOW_TOS = ["how_to/another_area.md", "how_to/result_folder.md", "how_to/mesa.md", "how_to/add_a_figure.md"]
+
+
+def run_page(name, names):
+    """Run a page's Python blocks one after the other and return what they print; an error shows the page and line."""
+    page = DOCS / name
+    text = page.read_text(encoding="utf-8")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for block in re.finditer(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+            line = text.count("\n", 0, block.start()) + 1
+            exec(compile("\n" * line + block[1], str(page), "exec"), names)
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def tutorial():
+    """What the tutorial leaves behind, with what it printed."""
+    names = {"__name__": "tutorial"}
+    printed = run_page("tutorial.md", names)
+    return {**names, "printed": printed}
+
+
+def test_the_tutorial_lists_the_areas_and_meets_published_figures(tutorial):
+    assert "E06000009 Blackpool" in tutorial["printed"]
+    assert set(tutorial["fitted"].scenario.years) <= set(tutorial["published"])
+
+
+def test_the_tutorial_tells_a_life_with_a_plan_and_then_care(tutorial):
+    told = tutorial["printed"]
+    plan = told.index("A conference decided on a child protection plan.")
+    assert "They became looked after." in told[plan:]
+
+
+def test_the_tutorials_change_has_effects_only_from_the_year_it_changes(tutorial):
+    assert tutorial["same"] is True
+    assert 0 < tutorial["changed"] < tutorial["run"].children.height
+    assert tutorial["there"]["cla_started"][0] == tutorial["here"]["cla_started"][0]
+    assert tutorial["there"]["cla_started"][1:].sum() < tutorial["here"]["cla_started"][1:].sum()
+
+
+@pytest.mark.parametrize("page", HOW_TOS)
+def test_the_how_to_runs_after_the_tutorial(page, tutorial):
+    assert run_page(page, dict(tutorial)).strip()
+
+
+def test_every_page_with_python_is_run():
+    with_python = {p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md") if "```python" in p.read_text("utf-8")}
+    assert with_python == {"tutorial.md", *HOW_TOS}
