@@ -1,0 +1,43 @@
+"""The demonstration: one authority, from published figures to pages that a person can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from calibration.statistics import Area, Statistics
+from experiments import jobs, results
+from experiments.compare.words import SIMULATED
+from experiments.plan import Plan
+from experiments.screen import Progress, print_comparison
+
+AREA, FOLDER = "E06000009", "results/demo"
+_OPENS = {results.REPORT: "the figures, beside published ones", results.JOURNEYS: "simulated children's journeys"}
+
+
+def demonstrate(statistics: Statistics, area: Area, plan: Plan, target: Path, workers: int) -> None:
+    """Run an area with everything that belongs to it, show its figures, and say which file to open."""
+    with Progress() as progress:
+        notes = jobs.run(
+            statistics, area, plan, target, progress, workers=workers, pages=True, prefix=progress.set_prefix
+        )
+    show(target, area, notes)
+
+
+def show(target: Path, area: Area, notes: list[str]) -> None:
+    """Print the table of a folder of results, what could not be done, and what to open."""
+    manifest = results.read_manifest(target)
+    figures = results.read_table(target, manifest, results.FIGURES)
+    n = len(manifest["seeds"])
+    runs = f"{n} simulated run{'s' if n > 1 else ''}"
+    print_comparison(figures, f"{area.name}: published, system dynamics (SD) and {runs} (ABM)")
+    print(SIMULATED)
+    for note in notes:
+        print(note)
+    pages = [name for name in _OPENS if name in manifest["files"]]
+    for name in pages:
+        print(f"Open in a browser: {target / name} ({_OPENS[name]}).")
+    if not pages:
+        print(
+            f"Everything is in {target}. 'journeys compare {target}' makes the report, "
+            f"'journeys page {target}' the page of journeys."
+        )

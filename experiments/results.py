@@ -1,0 +1,170 @@
+"""A folder of results: which files it holds, written whole or not at all, and held against its manifest when read.
+
+Everything is Parquet, JSON or a page of HTML. `manifest.json` names every file with the SHA-256 of its bytes, and what
+it takes to make them again. No time of day is in any of them, so the same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from abm.errors import CareError
+from calibration.fitted import ARRAYS, FIT, read_signed, sha256_of, signed
+
+EVENTS, CHILDREN, STOCKS, RUNS = "events.parquet", "children.parquet", "stocks.parquet", "runs.parquet"
+FIGURES, RESIDUALS, METRICS = "figures.parquet", "residuals.parquet", "metrics.parquet"
+FORECAST, FORECAST_RUNS = "forecast.parquet", "forecast_runs.parquet"
+MANIFEST, REPORT, JOURNEYS = "manifest.json", "report.html", "journeys.html"
+TABLES = (EVENTS, CHILDREN, STOCKS, RUNS, FIGURES, RESIDUALS, METRICS, FORECAST, FORECAST_RUNS)
+OURS = frozenset((*TABLES, FIT, ARRAYS, REPORT, JOURNEYS, MANIFEST))
+"""Every file that we write into a folder of results."""
+
+FORMAT = 1
+_WHAT = "Results of journeys-abm. Every child in them is simulated, not a real child."
+_AGAIN = "Make the results again with 'journeys run'"
+_CHOOSE = "Choose a new or an empty folder with --to"
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a folder to write into, which takes the place of `target` if all goes well and is removed if not.
+
+    Until then a folder of results that stands at `target` stays as it was. Files in it that are not ours move along.
+
+    Errors
+    ------
+    CareError
+        When `target` cannot be made, is a file, or is a folder that holds something else than results.
+    """
+    _refuse_what_is_not_ours(target)
+    with writing(target):
+        # Of a link to a folder, the folder is replaced, not the link.
+        target = target.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = _beside(target, "part")
+        part.mkdir()
+    try:
+        yield part
+        with writing(target):
+            _swap(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Tell in plain words why something could not be written."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+        full = any(words in reason.lower() for words in ("no space", "quota", "too large"))
+        remedy = "Free some space, or choose another disk" if full else "Choose a folder that you can write to"
+        raise CareError(f"The results cannot be written: {reason}", str(target), remedy) from fault
+
+
+def _refuse_what_is_not_ours(target: Path) -> None:
+    try:
+        if target.is_dir():
+            names = {entry.name for entry in target.iterdir()}
+            if names and not names & {MANIFEST, FIT}:
+                example = min(names)
+                raise CareError(f"This folder holds other files, such as '{example}'", str(target), _CHOOSE)
+        elif target.exists():
+            raise CareError("This is a file, not a folder", str(target), _CHOOSE)
+    except OSError as fault:
+        raise CareError(f"The folder cannot be looked into: {fault.strerror}", str(target), _CHOOSE) from fault
+
+
+def _beside(target: Path, what: str) -> Path:
+    names = (target.parent / f".{target.name}.{what}-{os.getpid()}-{n}" for n in itertools.count())
+    return next(path for path in names if not path.exists())
+
+
+def _swap(part: Path, target: Path) -> None:
+    """Put `part` in the place of `target`; whatever fails, one of the two stands there."""
+    if not target.exists():
+        part.rename(target)
+        return
+    old = _beside(target, "old")
+    target.rename(old)
+    try:
+        for entry in old.iterdir():
+            if entry.name not in OURS:
+                entry.rename(part / entry.name)
+        part.rename(target)
+    except OSError:
+        for entry in part.iterdir():
+            if entry.name not in OURS:
+                entry.rename(old / entry.name)
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_table(frame: pl.DataFrame, folder: Path, name: str) -> None:
+    """Write a frame as Parquet into a folder that is not yet in its place."""
+    with writing(folder / name):
+        frame.write_parquet(folder / name, compression="zstd", compression_level=1)
+
+
+# The manifest --------------------------------------------------------------------------------------------------------
+
+
+def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
+    """Write the manifest of a folder: the facts, and the SHA-256 of every file of ours in it."""
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name in OURS - {MANIFEST})
+    files = {name: sha256_of(folder / name) for name in names}
+    told = {"what": _WHAT, "format": FORMAT, **facts, "files": files}
+    part = folder / f".{MANIFEST}.part"
+    with writing(folder / MANIFEST):
+        try:
+            part.write_text(signed(told), encoding="utf-8", newline="\n")
+            part.replace(folder / MANIFEST)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a folder of results.
+
+    Errors
+    ------
+    CareError
+        When the folder is none, or the manifest is damaged or of another version.
+    """
+    if not folder.is_dir():
+        raise CareError("There is no such folder of results", str(folder), "Check its spelling, or run the area first")
+    manifest = read_signed(folder / MANIFEST, _AGAIN)
+    if manifest.get("format") != FORMAT:
+        raise CareError("These results are of another version", str(folder / MANIFEST), _AGAIN)
+    return manifest
+
+
+def add_to_manifest(folder: Path) -> None:
+    """Write the manifest again after a page was added."""
+    facts = {key: value for key, value in read_manifest(folder).items() if key not in ("what", "format", "files")}
+    write_manifest(folder, facts)
+
+
+def checked(folder: Path, manifest: dict[str, Any], name: str) -> Path:
+    """Return the path of a file of the results, or raise CareError when it is missing or not as it was written."""
+    path = folder / name
+    if name not in manifest["files"] or not path.is_file():
+        raise CareError(f"The results have no '{name}'", str(folder), _AGAIN)
+    if sha256_of(path) != manifest["files"][name]:
+        raise CareError(f"The file '{name}' is not as it was written", str(path), _AGAIN)
+    return path
+
+
+def read_table(folder: Path, manifest: dict[str, Any], name: str) -> pl.DataFrame:
+    """Read a table of the results, after holding it against the manifest."""
+    return pl.read_parquet(checked(folder, manifest, name))

@@ -1,0 +1,279 @@
+"""Simulate a fitted area many times and keep what is asked for: one run's whole log, every run's counts and figures."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy
+from numpy.typing import NDArray
+
+import abm
+from abm.careers import back_in_care, ever_referred, figures_of
+from abm.draws import HAS_NUMBA
+from abm.errors import CareError
+from abm.journey import JOURNEY
+from abm.outputs import CARE, ON_A_PLAN
+from abm.pathway import WEEKS_PER_YEAR, Journey
+from abm.simulate import Run, simulate, simulate_many
+from calibration.fit import Fitted
+from calibration.fitted import SavedFit
+from calibration.system import SystemFit
+from experiments import results
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+OPEN_STATES = ("being_assessed", "under_enquiry", "in_need", *ON_A_PLAN, *CARE)
+"""The states of the journey that count as an open episode of need."""
+OPEN_AT_31_MARCH = "open_at_31_march"
+EVER_REFERRED = "ever_referred"
+RETURNS_SEEN = "returns_home_seen"
+CAREER_YEARS = 5
+"""Ever referred by 18 is a life table over this many first years."""
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What is kept of the runs of one scenario.
+
+    figures  every figure by run and year, float64[runs, years], of the whole area; and OPEN_AT_31_MARCH
+    careers  measures of a whole run, float64[runs]: EVER_REFERRED, RETURNS_SEEN, and "back_in_care, 3 months" and so on
+    stocks   int64[runs, weeks, S], flows int64[runs, weeks, E]  of the sample, not scaled up
+    digests  of each run's log and children
+    first    the run of the first seed, with its log
+    """
+
+    scenario_years: tuple[int, ...]
+    seeds: tuple[int, ...]
+    figures: dict[str, Array]
+    careers: dict[str, Array]
+    stocks: Counts
+    flows: Counts
+    digests: tuple[str, ...]
+    first: Run
+
+
+def shortened(fitted: Fitted, last_year: int) -> Fitted:
+    """Return the fit with a scenario that ends on 31 March of `last_year`.
+
+    Errors
+    ------
+    CareError
+        When the fit does not reach that far.
+    """
+    scenario = fitted.scenario
+    reach = scenario.first_year + scenario.n_years - 1
+    if last_year > reach:
+        raise CareError(
+            f"This fit of {fitted.area.name} reaches to 31 March {reach}, not to {last_year}",
+            "--years",
+            f"Choose a year up to {reach}, or leave --fit out, so that the area is fitted again",
+        )
+    n_weeks = (last_year - scenario.first_year + 1) * WEEKS_PER_YEAR
+    return replace(fitted, scenario=replace(scenario, n_weeks=n_weeks))
+
+
+def simulate_area(
+    fitted: Fitted,
+    seeds: Sequence[int],
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    journey: Journey = JOURNEY,
+) -> Simulated:
+    """Simulate a fitted area once for each seed; the number of workers changes nothing in the result."""
+    figures: list[dict[str, Array]] = []
+    careers: list[dict[str, float]] = []
+    stocks, flows, digests, first = [], [], [], None
+    runs = simulate_many(fitted.scenario, fitted.parameters, seeds, journey, workers=workers, progress=progress)
+    for run in runs:
+        figures.append(run_figures(run))
+        careers.append(run_careers(run))
+        stocks.append(run.stocks)
+        flows.append(run.flows)
+        digests.append(run.digest)
+        # The others' logs are let go as soon as their figures are taken: they are most of the memory.
+        first = first or run
+    if first is None:
+        raise CareError("There is no run to simulate", remedy="Ask for at least one")
+    return Simulated(
+        fitted.scenario.years,
+        tuple(seeds),
+        {key: np.stack([run[key] for run in figures]) for key in figures[0]},
+        {key: np.array([run[key] for run in careers]) for key in careers[0]},
+        np.stack(stocks),
+        np.stack(flows),
+        tuple(digests),
+        first,
+    )
+
+
+def run_figures(run: Run) -> dict[str, Array]:
+    """Return every figure of a run by year, and the children open at 31 March in a state of the journey."""
+    counts = open_at_31_march(run.journey, run.stocks.astype(np.float64))
+    return {**figures_of(run), OPEN_AT_31_MARCH: counts * run.scenario.sample}
+
+
+def system_figures(system: SystemFit, journey: Journey = JOURNEY) -> dict[str, Array]:
+    """Return every figure of system dynamics by year, and the children open at 31 March."""
+    return {**system.figures, OPEN_AT_31_MARCH: open_at_31_march(journey, system.stocks)}
+
+
+def open_at_31_march(journey: Journey, stocks: Array) -> Array:
+    """Return float64[years]: children in a state that counts as an open episode of need."""
+    columns = [journey.state_index[state] for state in OPEN_STATES]
+    ends: Array = stocks[WEEKS_PER_YEAR - 1 :: WEEKS_PER_YEAR, columns].sum(axis=1)
+    return ends
+
+
+def run_careers(run: Run) -> dict[str, float]:
+    """Return what follows children over the whole run."""
+    back = back_in_care(run)
+    out = {f"back_in_care, {span}": share for span, (share, _) in back.items()}
+    out[RETURNS_SEEN] = float(max(seen for _, seen in back.values()))
+    weeks = min(CAREER_YEARS * WEEKS_PER_YEAR, run.scenario.n_weeks)
+    return {**out, EVER_REFERRED: ever_referred(run, weeks)[0]}
+
+
+# Tables --------------------------------------------------------------------------------------------------------------
+
+
+def runs_table(simulated: Simulated, system: Mapping[str, Array]) -> pl.DataFrame:
+    """Return every figure of every run in the long form; what a run cannot know has no row.
+
+    Columns: series ("abm", "sd"), run (its seed; 0 for sd), figure, year (0: the whole run), value.
+    """
+    n_years = len(simulated.scenario_years)
+    years = np.array(simulated.scenario_years, np.int32)
+    parts = []
+    for place, seed in enumerate(simulated.seeds):
+        parts += [_rows("abm", seed, key, years, values[place]) for key, values in simulated.figures.items()]
+        parts += [
+            _rows("abm", seed, key, np.zeros(1, np.int32), v[place : place + 1]) for key, v in simulated.careers.items()
+        ]
+    parts += [_rows("sd", 0, key, years, values[:n_years]) for key, values in system.items()]
+    return pl.concat(parts).filter(pl.col("value").is_not_nan())
+
+
+def _rows(series: str, run: int, figure: str, years: NDArray[np.int32], values: Array) -> pl.DataFrame:
+    told = {"series": pl.lit(series), "run": pl.lit(run, pl.UInt64), "figure": pl.lit(figure)}
+    return pl.DataFrame({"year": years, "value": values}).select(**told, year="year", value="value")
+
+
+def stocks_table(simulated: Simulated, system: SystemFit, journey: Journey = JOURNEY) -> pl.DataFrame:
+    """Return weekly stocks and flows of all runs and of system dynamics, of the whole area, in the long form.
+
+    Columns: series ("abm", "sd"), run (its seed; 0 for sd), week (stocks are after it), kind ("stock", "flow"), key (a
+    state; or "transition/state it leaves"), value.
+    """
+    tables = journey.tables
+    states = [state.key for state in journey.states]
+    flows = [f"{journey.transitions[t].key}/{states[s]}" for t, s in zip(tables.transition, tables.source, strict=True)]
+    keys = [*states, *flows]
+    n_weeks = simulated.stocks.shape[1]
+    scale = simulated.first.scenario.sample
+    blocks = [
+        (
+            "abm",
+            seed,
+            np.hstack([simulated.stocks[place], simulated.flows[place]]).astype(np.float64) * scale,
+        )
+        for place, seed in enumerate(simulated.seeds)
+    ]
+    blocks.append(("sd", 0, np.hstack([system.stocks[:n_weeks], system.flows[:n_weeks]])))
+    kinds = ["stock"] * len(states) + ["flow"] * len(flows)
+    week = np.repeat(np.arange(n_weeks, dtype=np.int16), len(keys))
+    key = pl.Series("key", keys, pl.Enum(keys))[np.tile(np.arange(len(keys)), n_weeks)]
+    kind = pl.Series("kind", kinds, pl.Enum(["stock", "flow"]))[np.tile(np.arange(len(keys)), n_weeks)]
+    return pl.concat(
+        pl.DataFrame({"week": week, "kind": kind, "key": key, "value": block.ravel()}).select(
+            pl.lit(series, pl.Enum(["abm", "sd"])).alias("series"), pl.lit(run, pl.UInt64).alias("run"), pl.all()
+        )
+        for series, run, block in blocks
+    )
+
+
+# The folder ----------------------------------------------------------------------------------------------------------
+
+
+def manifest_facts(fit: SavedFit, simulated: Simulated) -> dict[str, Any]:
+    """Return what it takes to get these results again, and to know that they are the same."""
+    fitted, scenario = fit.fitted, simulated.first.scenario
+    return {
+        "area": {"code": fitted.area.code, "name": fitted.area.name},
+        "scenario": {
+            "first_year": scenario.first_year,
+            "last_year": simulated.scenario_years[-1],
+            "weeks": scenario.n_weeks,
+            "sample": scenario.sample,
+            "children_in_the_first_run": len(simulated.first.population),
+        },
+        "seeds": list(simulated.seeds),
+        "digests": {str(seed): digest for seed, digest in zip(simulated.seeds, simulated.digests, strict=True)},
+        "fit": {
+            "fitted_to": fitted.fitted_to,
+            "figures": sorted({target.figure for target in fitted.targets}),
+            "factors_ahead": factors_ahead(fitted),
+        },
+        "statistics": fit.statistics,
+        "versions": {
+            "journeys-abm": abm.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "polars": pl.__version__,
+            "compiled": HAS_NUMBA,
+        },
+    }
+
+
+def factors_ahead(fitted: Fitted) -> str:
+    """Return a sentence: what the yearly factors are after the last fitted year."""
+    from calibration.levers import CARRIED_AHEAD_FROM
+
+    last = fitted.fitted_to
+    first = max(fitted.scenario.first_year, last - CARRIED_AHEAD_FROM + 1)
+    years = f"{first} and {last}" if first == last - 1 else f"{first} to {last}" if first < last else f"{last}"
+    return f"After {last} every yearly factor stays at its mean (of logarithms) of {years}."
+
+
+def same_run(fit: SavedFit, manifest: Mapping[str, Any]) -> Run:
+    """Simulate the first seed of some results again and return the run, whose digest must be the one told.
+
+    Errors
+    ------
+    CareError
+        When it comes out differently: then fit, program or results are not those that belong together.
+    """
+    seed = int(manifest["seeds"][0])
+    fitted = shortened(fit.fitted, int(manifest["scenario"]["last_year"]))
+    run = simulate(fitted.scenario, fitted.parameters, seed, JOURNEY)
+    if run.digest != manifest["digests"][str(seed)]:
+        raise CareError(
+            f"The run of seed {seed} comes out differently from the one in these results",
+            f"made by version {manifest['versions']['journeys-abm']}, this is {abm.__version__}",
+            "Make the results again with 'journeys run'",
+        )
+    return run
+
+
+def write_run(folder: Path, fit: SavedFit, simulated: Simulated) -> pl.DataFrame:
+    """Write what a simulation gives into a folder that is not yet in its place; return the table of runs."""
+    from calibration.fitted import save_fit
+
+    runs = runs_table(simulated, system_figures(fit.system))
+    with results.writing(folder):
+        save_fit(fit, folder)
+    for name, frame in (
+        (results.EVENTS, simulated.first.events),
+        (results.CHILDREN, simulated.first.children),
+        (results.STOCKS, stocks_table(simulated, fit.system)),
+        (results.RUNS, runs),
+    ):
+        results.write_table(frame, folder, name)
+    return runs

@@ -1,0 +1,145 @@
+"""What a person at the keyboard sees: progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from itertools import zip_longest
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from experiments.compare.words import Line, line_of, number
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TABLE_FIGURES = (
+    "referrals",
+    "cin_episodes_started",
+    "s47_enquiries",
+    "cpp_started",
+    "cpp_at_31_march",
+    "cla_started",
+    "cla_ceased",
+    "cla_at_31_march",
+    "cla_foster_share",
+    "cla_childrens_home_share",
+    "cla_ceased_special_guardianship",
+    "cla_ceased_at_18",
+)
+"""The dozen figures of the table on the screen."""
+TABLE_YEARS = (2021, 2025, 2030)
+_PLAIN_WIDTH, _LABEL_WIDTH = 100, 36
+
+STEPS = {
+    "levels": "Setting the area's own levels, 2018 to 2020",
+    "day one": "Placing the children of 31 March 2020",
+    "yearly factors": "Fitting a factor for each year to the published figures",
+    "correction": "Correcting the fit with a few simulated runs",
+    "system dynamics": "Fitting system dynamics by itself",
+    "simulation": "Simulating every child, week by week",
+    "writing": "Writing the results",
+    "pages": "Writing the pages",
+}
+"""What is being done, in words, by what the work says of itself."""
+
+
+class Progress:
+    """Tells what is being done: a bar on a terminal, a line for each step elsewhere.
+
+    It is called with a step (a key of STEPS) and the part of it that is done.
+    """
+
+    def __init__(self) -> None:
+        self.prefix = ""
+        self.step = ""
+        self._bar = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=False)
+
+    def __enter__(self) -> Progress:
+        """Begin to show."""
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop showing; a step that was under way is finished unless something went wrong."""
+        if self._bar is not None:
+            if kind is None:
+                self._finish()
+            self._bar.stop()
+
+    def __call__(self, what: str, part: float) -> None:
+        """Show that `part` (0 to 1) of a step is done."""
+        words = self.prefix + STEPS.get(what, what)
+        if words != self.step:
+            self._finish()
+            self.step = words
+            if self._bar is None:
+                print(f"{words} ...", file=sys.stderr, flush=True)
+            else:
+                self._task = self._bar.add_task(words, total=1.0)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=part)
+
+    def set_prefix(self, words: str) -> None:
+        """Put words before the names of the next steps."""
+        self.prefix = words
+
+    def _finish(self) -> None:
+        if self._bar is not None and self.step:
+            self._bar.update(self._task, completed=1.0)
+
+
+def console() -> Console:
+    """Return where results are printed; a file or a pipe gets lines of a fixed width."""
+    from rich.console import Console
+
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PLAIN_WIDTH)
+
+
+def print_comparison(figures: pl.DataFrame, title: str, years: tuple[int, ...] = TABLE_YEARS) -> None:
+    """Print the dozen figures: published, system dynamics, the median of the simulation and its 90% interval."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("Figure, year ending 31 March", min_width=_LABEL_WIDTH)
+    for name in ("Year", "Published", "SD", "ABM median", "90% interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for figure in TABLE_FIGURES:
+        found = {year: line for year in years if (line := line_of(figures, figure, year)) is not None}
+        # A long label runs on beside the figure's later years, so that no line is left empty.
+        words = textwrap.wrap(next(iter(found.values())).label, _LABEL_WIDTH) if found else []
+        last = max(len(found), len(words))
+        for place, (words_here, year) in enumerate(zip_longest(words, found, fillvalue=None), start=1):
+            cells = _cells(found[year], year) if year is not None else []
+            table.add_row(words_here or "", *cells, end_section=place == last)
+    console().print(table)
+
+
+def _cells(line: Line, year: int) -> list[str]:
+    shown = [number(value, line.unit) for value in (line.published, line.sd, line.median)]
+    return [str(year), *shown, f"{number(line.low, line.unit)} to {number(line.high, line.unit)}"]
+
+
+def print_residuals(rows: list[tuple[str, list[float | None]]], years: tuple[int, ...], title: str) -> None:
+    """Print how far the fit is from each published figure: over all years and year by year, in percent of it."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("Figure")
+    for name in ("All years", *map(str, years)):
+        table.add_column(name, justify="right", no_wrap=True)
+    for label, shares in rows:
+        table.add_row(label, *("" if share is None else f"{100 * share:+.1f}%" for share in shares))
+    console().print(table)
