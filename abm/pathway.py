@@ -140,8 +140,9 @@ class Journey:
     Errors
     ------
     CareError
-        For a name used but not declared, declared twice, a state that nothing enters, a loop of states left at
-        once, an unknown stage, or bands that do not rise from 0. It names the file to edit.
+        For a name used but not declared, declared twice, a transition that starts nowhere, a state that nothing
+        enters, a loop of states left at once, an unknown stage, bands that do not rise from 0, or a clock set to less
+        than 0 weeks. It names the file to edit.
     """
 
     states: tuple[State, ...]
@@ -167,6 +168,10 @@ class Journey:
 
     def _fail_if_names_unknown(self) -> None:
         for transition in self.transitions:
+            if not transition.sources:
+                raise CareError(
+                    f"Transition '{transition.key}' starts from no state", self.file, "Name its sources, or remove it"
+                )
             for name in (*transition.sources, transition.target):
                 if name not in self.state_index:
                     raise CareError(
@@ -179,6 +184,12 @@ class Journey:
                     f"Transition '{transition.key}' has the history {transition.history}",
                     self.file,
                     f"Use 0 to {N_HISTORIES - 1}",
+                )
+            if transition.clock_at < 0:
+                raise CareError(
+                    f"Transition '{transition.key}' sets the clock to {transition.clock_at} weeks",
+                    self.file,
+                    "Use 0 or more",
                 )
         for state in self.states:
             if state.at_18 and state.at_18 not in self.transition_index:
