@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -10,8 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import typer
 
 from abm.describe import slug
+from experiments.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -86,6 +89,18 @@ def test_commands_that_are_named_exist(page):
     assert set(named) <= jobs
 
 
+@every_page
+def test_the_journeys_command_takes_what_the_page_gives_it(page):
+    commands = typer.main.get_command(app).commands
+    for line in re.findall(r"^journeys (.+)$|`journeys ([^`]+)`", page.read_text("utf-8"), re.MULTILINE):
+        name, *words = shlex.split("".join(line))
+        if name == "--help":
+            continue
+        assert name in commands, f"{page.name}: there is no 'journeys {name}'"
+        known = {option for parameter in commands[name].params for option in parameter.opts + parameter.secondary_opts}
+        assert {word for word in words if word.startswith("-")} <= known
+
+
 def test_every_page_is_in_a_table_of_contents():
     listed = {DOCS / "index.md"}
     for page in DOCS.rglob("*.md"):
@@ -106,7 +121,7 @@ def test_the_layers_that_are_told_are_those_that_are_enforced():
 
 @every_page
 def test_pages_speak_of_children_with_care(page):
-    for words in ("placement failure", "absconded", "lower-level", "LACs"):
+    for words in ("placement failure", "absconded", "LACs", "stock of children", "cases of children"):
         assert words not in page.read_text("utf-8")
 
 
