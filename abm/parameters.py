@@ -113,17 +113,6 @@ class Parameters:
             out[:, edges] = np.where(last, np.uint64(CERTAIN), threshold(chance))
         return out
 
-    def without_outcome(self, journey: Journey) -> list[tuple[str, int]]:
-        """Return (state, group) pairs that would have no outcome at all: a run that reaches one must stop."""
-        tables = journey.tables
-        missing = []
-        for s in np.flatnonzero(tables.at_once):
-            edges = [e for e in range(tables.first[s], tables.first[s + 1]) if tables.outcome[e]]
-            bands = int(tables.n_bands[s])
-            empty = (self.rates[edges][:, :, :bands].sum(axis=0) <= 0).any(axis=1)
-            missing += [(journey.states[s].key, int(g)) for g in np.flatnonzero(empty)]
-        return missing
-
 
 def threshold(chance: NDArray[np.float64]) -> NDArray[np.uint64]:
     """Return the 32-bit threshold of a chance in [0, 1]: draws below it fire, with an error below 2**-33."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,12 +26,12 @@ from abm.pathway import (
 )
 from tests.abm.toys import THREE, TWO, moves, state
 
-HOME = state("at_home")
+HOME, HELPED = state("at_home"), state("helped")
 ASKED = state("asked", "front_door", at_once=True)
 THERE, BACK = moves("went", "at_home", "helped"), moves("came_back", "helped", "at_home")
 
 
-def refused(*transitions, states=(HOME, state("helped"))):
+def refused(*transitions, states=(HOME, HELPED)):
     with pytest.raises(CareError) as refusal:
         Journey(tuple(states), transitions)
     assert refusal.value.where == "abm/journey.py"
@@ -126,7 +127,7 @@ def test_a_state_left_at_once_that_nothing_leaves():
 def test_a_loop_of_states_left_at_once(through):
     gates = [state(key, "front_door", at_once=True) for key in ("heard", "seen") if key in through]
     chain = ("asked", *through)
-    loop = [moves(f"step{n}", a, b) for n, (a, b) in enumerate(zip(chain, chain[1:], strict=False))]
+    loop = [moves(f"step{n}", a, b) for n, (a, b) in enumerate(pairwise(chain))]
     away = [moves(f"left_{key}", key, "at_home") for key in ("asked", *through[:-1])]
     assert refused(moves("was_asked", "at_home", "asked"), *loop, *away, states=(HOME, ASKED, *gates)) == (
         "State 'asked' is left at once and can come back to itself in the same week (abm/journey.py). "
