@@ -161,5 +161,6 @@ def columns_of_population(population: Population, field: MeanField, n_weeks: int
     leaving = population.leave_week < n_weeks
     np.add.at(moved_away, (population.leave_week[leaving], column[leaving]), 1.0)
     risk = sum(counts.sum(axis=(0, 1)) for name, counts in entering.items() if name != "came_alone")
-    total = [counts.sum(axis=2) for counts in entering.values()]
-    return Columns(birth_week, mass, np.asarray(risk) / max(np.sum(risk), 1.0), *total, moved_away)
+    born, moved_in, came_alone = (counts.sum(axis=2) for counts in entering.values())
+    shares = np.asarray(risk) / max(np.sum(risk), 1.0)
+    return Columns(birth_week, mass, shares, born, moved_in, came_alone, moved_away)

@@ -154,7 +154,8 @@ def shape_aims(journey: Journey, figures: dict[str, float], shape: dict[str, Any
     front = ("being_assessed", "under_enquiry", "in_need", *ON_A_PLAN, *CARE)
     referral = tuple(journey.edges_of("was_referred"))
     in_need = {k: v for k, v in shape["cin_age_at_31_march"]["shares"].items() if k != "unborn"}
-    # Those published as 16 and over hold young people after 18: of each age, as many are taken as of those from 10 to 15.
+    # Those published as 16 and over hold young people after 18: of each age, as many are taken as of those aged 10 to
+    # 15.
     in_need["16_17"] = min(in_need["16_17"], in_need["10_15"] / 3)
     aims = []
     for band in range(N_AGES):

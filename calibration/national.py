@@ -85,8 +85,8 @@ def national_figures(statistics: Statistics) -> dict[str, float]:
 def arrival_ages(shape: dict[str, Any]) -> Array:
     """Return the shares of unaccompanied arrivals by age (assumed).
 
-    They are such that a stay until 18 gives the published share under 16 at 31 March: with a share of arrivals of x at 14
-    and 4x at 15, those under 16 wait 1.5 and 0.5 years for their 16th birthday.
+    They are such that a stay until 18 gives the published share under 16 at 31 March: with a share of arrivals of x at
+    14 and 4x at 15, those under 16 wait 1.5 and 0.5 years for their 16th birthday.
     """
     young = shape["uasc_age_at_31_march"]["shares"]["under_16"]
     out = np.zeros(18)

@@ -2,10 +2,11 @@
 
 A rate of an edge (a transition out of a state) for a child is
 
-    level x age x risk x history x band of time x (time since closure, for children known before; since birth for others)
+    level x age x risk x history x band of time x (time since closure for children known before, since birth for others)
 
 and for an unaccompanied child `unaccompanied x band`. Each factor is a row of a CSV with its range, status and source;
-a factor without a row is 1 (unaccompanied: 0). A row that names a state holds for that state and beats one that does not.
+a factor without a row is 1 (unaccompanied: 0). A row that names a state holds for that state and beats one that does
+not.
 """
 
 from __future__ import annotations
