@@ -72,6 +72,12 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors, f"{page.name}: {target.name} has no heading #{anchor}"
 
 
+def test_the_pictures_are_small():
+    pictures = sorted((DOCS / "images").glob("*.png"))
+    assert [p.name for p in pictures] == ["journeys.png", "report.png"]
+    assert all(p.stat().st_size < 300_000 for p in pictures)
+
+
 @every_page
 def test_files_that_are_named_exist(page):
     for name in re.findall(r"`((?:abm|calibration|docs|experiments|tests)/[\w./]+)`", page.read_text("utf-8")):
