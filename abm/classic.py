@@ -61,7 +61,7 @@ def derive(journey: Journey, path: Trajectory, start: Array, n_years: int, alone
             if leave > 0:
                 rate[edges] = -np.log1p(-leave) * WEEKS_PER_YEAR * chance / leave
     whole = path.flows.shape[0] // WEEKS_PER_YEAR
-    yearly = path.flows[: whole * WEEKS_PER_YEAR].reshape(whole, WEEKS_PER_YEAR, -1).sum(axis=1)
+    yearly = path.flows[: whole * WEEKS_PER_YEAR].reshape(whole, WEEKS_PER_YEAR, tables.n_edges).sum(axis=1)
     inflow = np.where(np.isin(np.arange(tables.n_edges), diary), yearly, 0.0)
     return ClassicRates(rate, share, inflow, start, alone)
 

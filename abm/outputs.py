@@ -322,7 +322,7 @@ def evaluate(output: Output, journey: Journey, stocks: NDArray[Any], flows: NDAr
     if output.states:
         value: Array = stocks[ends][:, [journey.state_index[s] for s in output.states]].sum(axis=1).astype(float)
     else:
-        yearly = flows[: n_years * WEEKS_PER_YEAR].reshape(n_years, WEEKS_PER_YEAR, -1).sum(axis=1)
+        yearly = flows[: n_years * WEEKS_PER_YEAR].reshape(n_years, WEEKS_PER_YEAR, flows.shape[1]).sum(axis=1)
         value = yearly[:, edges_counted(output, journey)].sum(axis=1).astype(float)
         if output.less:
             value = value - yearly[:, journey.edges_of(*output.less)].sum(axis=1)
