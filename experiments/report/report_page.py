@@ -67,8 +67,8 @@ def write_report_page(
         "tables": [
             {
                 "key": name,
-                "title": str(told.get(name, {}).get("title", name.replace("_", " ").capitalize())),
-                "caption": str(told.get(name, {}).get("caption", name.replace("_", " ").capitalize())),
+                "title": str(told.get(name, {}).get("title", _title(name))),
+                "caption": str(told.get(name, {}).get("caption", _title(name))),
                 "frame": frame_of(_labelled(frame, labels)),
             }
             for name, frame in tables.items()
@@ -114,9 +114,14 @@ def _apart(share: float | None) -> str:
     return f"{abs(share) * 100:.1f}% {'above' if share > 0 else 'below'}"
 
 
+def _title(name: str) -> str:
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
 def _about(about: dict[str, Any], residuals: pl.DataFrame) -> dict[str, Any]:
     facts = [
-        (name.replace("_", " ").capitalize(), str(value))
+        (_title(name), str(value))
         for name, value in about.items()
         if name not in _OWN_PLACE and isinstance(value, str | int | float)
     ]

@@ -2,12 +2,12 @@
 
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 
-/** "12,345"; small or broken numbers keep one decimal or three significant figures. */
+/** "12,345"; others keep one decimal, or three significant figures, below 0.1 two. */
 export function count(value: number): string {
   if (!Number.isFinite(value)) return "not known";
   if (Number.isInteger(value) || Math.abs(value) >= 1000) return whole.format(value);
   if (Math.abs(value) >= 10) return value.toFixed(1);
-  return String(Number(value.toPrecision(3)));
+  return String(Number(value.toPrecision(Math.abs(value) < 0.1 ? 2 : 3)));
 }
 
 /** A share of the whole: "12.3%", "0.31%", "less than 0.01%". */

@@ -36,7 +36,7 @@ describe("numbers", () => {
     expect(onHundred(0.123454, 0.123453)).toEqual(["12.3454", "12.3453"]);
   });
   it("shows counts and differences", () => {
-    expect([12345, 1.5, 0.0312, 66.66, Number.NaN].map(count)).toEqual(["12,345", "1.5", "0.0312", "66.7", "not known"]);
+    expect([12345, 1.5, 0.0312, 66.66, Number.NaN].map(count)).toEqual(["12,345", "1.5", "0.031", "66.7", "not known"]);
     expect([0.032, -0.13, 0].map(difference)).toEqual(["3.2% above", "13.0% below", "equal"]);
   });
 });
