@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from abm.events import CHANCE
 from abm.outputs import OUTPUTS, Output, evaluate
 from abm.pathway import WEEKS_PER_YEAR, WEEKS_TO_18
 from abm.simulate import Run
@@ -47,7 +48,8 @@ def referrals_again(run: Run) -> Array:
     child, week = run.rows.child[mine].astype(np.int64), run.rows.week[mine].astype(np.int64)
     order = np.lexsort((week, child))
     child, week = child[order], week[order]
-    again = np.r_[False, (child[1:] == child[:-1]) & (week[1:] - week[:-1] <= WEEKS_PER_YEAR)]
+    again = np.zeros(child.size)
+    again[1:] = (child[1:] == child[:-1]) & (week[1:] - week[:-1] <= WEEKS_PER_YEAR)
     year = week // WEEKS_PER_YEAR
     share = np.bincount(year, again, n_years) / np.maximum(np.bincount(year, minlength=n_years), 1)
     share[:1] = np.nan
@@ -57,8 +59,8 @@ def referrals_again(run: Run) -> Array:
 def back_in_care(run: Run) -> dict[str, tuple[float, int]]:
     """Return, for each RETURN_WEEKS, (percent of children back in care, returns seen), leaving at 18 censored.
 
-    Method: Kaplan-Meier over the returns home seen in the log; a return still open at the end of the run, or ended by
-    the 18th birthday, is censored then.
+    Method: Kaplan-Meier over the returns home seen in the log. A return still open at the end of the run, or ended by
+    the 18th birthday, is censored: the week before is the last in which the child could have come back.
     """
     spells = _spells(run)
     out = {}
@@ -72,21 +74,22 @@ def back_in_care(run: Run) -> dict[str, tuple[float, int]]:
 
 
 def _spells(run: Run) -> pl.DataFrame:
-    """Every stay at home after care that began in the log: weeks, and whether it ended back in care."""
+    """Every stay at home after care that began in the log: weeks at risk, and whether it ended back in care."""
     journey = run.journey
     home = journey.state_index["reunified"]
     back = journey.transition_index["came_back_into_care"]
-    rows = run.events.select("child", "week", "from_state", "to_state", "transition")
+    rows = run.events.select("child", "week", "from_state", "to_state", "transition", "origin")
     begun = rows.filter(pl.col("to_state") == home).select("child", pl.col("week").alias("begun"))
-    ended = rows.filter(pl.col("from_state") == home).select("child", "week", "transition")
+    ended = rows.filter(pl.col("from_state") == home).select("child", "week", "transition", "origin")
     # A child goes home and leaves that state by turns, so the k-th beginning belongs to the k-th end after it.
     spells = begun.sort("child", "begun").join_asof(
         ended.sort("child", "week"), left_on="begun", right_on="week", by="child", strategy="forward",
         allow_exact_matches=False, check_sortedness=False,
     )  # fmt: skip
-    last = run.scenario.n_weeks
+    # In the week of the birthday there is no chance to come back, nor in the week after the run.
+    last = pl.col("week").cast(pl.Int32) - (pl.col("origin") != CHANCE).cast(pl.Int32)
     return spells.select(
-        weeks=(pl.col("week").cast(pl.Int32).fill_null(last) - pl.col("begun")).cast(pl.Int32),
+        weeks=last.fill_null(run.scenario.n_weeks - 1) - pl.col("begun").cast(pl.Int32),
         back=(pl.col("transition") == back).fill_null(False),
     )
 
@@ -105,7 +108,8 @@ def ever_referred(run: Run, n_weeks: int = 5 * WEEKS_PER_YEAR) -> tuple[float, A
     away = np.isin(run.rows.edge, journey.edges_of("moved_away")) & (n_weeks > run.rows.week)
     np.minimum.at(gone, run.rows.child[away], run.rows.week[away].astype(np.int64))
     never = (people.history == 0) & ~people.uasc
-    start = np.maximum(people.enter_week.astype(np.int64), 0)
+    # The week of a birth or an arrival holds no chance of a referral.
+    start = np.where(people.enter_edge < 0, 0, people.enter_week.astype(np.int64) + 1)
     stop = np.minimum.reduce([first, gone, np.full(len(people), n_weeks), people.birth_week + WEEKS_TO_18])
     exposure, events = np.zeros(18), np.zeros(18)
     for age in range(18):
