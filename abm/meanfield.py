@@ -109,7 +109,7 @@ class MeanField:
         self._first_piece = dict(zip(states.tolist(), first.tolist(), strict=True))
         self._chains = {int(s): self._paths(int(s)) for s in np.flatnonzero(journey.tables.at_once)}
         self._paths_list = sorted(
-            {path[:n] for paths in self._chains.values() for path in paths for n in range(len(path) + 1)}
+            {()} | {path[:n] for paths in self._chains.values() for path in paths for n in range(1, len(path) + 1)}
         )
         self._path_index = {path: i for i, path in enumerate(self._paths_list)}
         self._lay_out()
