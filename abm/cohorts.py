@@ -52,7 +52,7 @@ def columns_of(scenario: Scenario, field: MeanField, block: int = 13) -> Columns
                 children = plan.ages[age] * plan.risk_shares[risk] / blocks
                 mass[rows, column : column + blocks] = (mine * children)[:, None]
         rows = slice(UNACCOMPANIED_STRATUM * k, N_STRATA * k)
-        alone = scenario.day_one.unaccompanied @ spread * plan.unaccompanied[age] / blocks
+        alone = scenario.day_one.unaccompanied[age] @ spread * plan.unaccompanied[age] / blocks
         mass[rows, column : column + blocks] = alone[:, None]
     shape = (n_years * WEEKS_PER_YEAR, n_columns)
     born, moved_in, came_alone, moved_away = (np.zeros(shape) for _ in range(4))
@@ -110,14 +110,15 @@ def life_course(
     mass[np.arange(N_RISKS) * N_HISTORIES * k + home] = risk_shares
     nothing = np.zeros((1, 1))
     diary = Diary(field, Columns(np.zeros(1, int), mass[:, None], risk_shares, nothing, nothing, nothing, nothing))
-    landing, made = diary.landing("came_alone", thresholds)
     parts = np.zeros((2, grid.n_cells))
     parts[0, : UNACCOMPANIED_STRATUM * k] = parts[1, UNACCOMPANIED_STRATUM * k :] = 1.0
     stocks, flows = np.zeros((2, 18, tables.n_states)), np.zeros((2, 18, tables.n_edges))
     cells = np.zeros((18, grid.n_cells))
     for age in range(18):
         if age * WEEKS_PER_YEAR in AGE_EDGES_WEEKS:
-            step, count = field.matrices(thresholds, AGE_EDGES_WEEKS.index(age * WEEKS_PER_YEAR))
+            band = AGE_EDGES_WEEKS.index(age * WEEKS_PER_YEAR)
+            step, count = field.matrices(thresholds, band)
+            landing, made = diary.landing("came_alone", thresholds, band)
         # Those who came alone are counted as they stand at any time: all weeks of age side by side.
         coming = arrivals * arrival_ages[age] / WEEKS_PER_YEAR**2
         before, after = np.zeros(grid.n_cells), np.zeros(grid.n_cells)

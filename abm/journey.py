@@ -37,11 +37,11 @@ STATES = (
         bands=(0, 13, 26, 52, 104, 312), at_18="grew_up",
     ),
     # The front door.
-    State("referred", "Referred", "WT ch. 2: decision within one working day", "#f2c14e", "front_door", at_once=True),
+    State("referred", "Referred", "WT: decision within one working day", "#f2c14e", "front_door", at_once=True),
     State(
         "receiving_early_help",
         "Receiving early help",
-        "CA 1989 s17, WT ch. 2",
+        "CA 1989 s17, WT",
         "#9bc1bc",
         "front_door",
         bands=(0, 13, 26, 52),
@@ -73,7 +73,7 @@ STATES = (
     State(
         "protected",
         "On a child protection plan",
-        "WT ch. 3: reviews by 3 months, then 6-monthly",
+        "WT",
         "#2171b5",
         "plan",
         bands=(0, 13, 26, 52, 104),
@@ -154,7 +154,7 @@ TRANSITIONS = (
     # The front door.
     Transition(
         "was_referred", ("at_home", "receiving_early_help"), "referred",
-        "{They} {were} referred to children's social care.", "WT ch. 2", history=1,
+        "{They} {were} referred to children's social care.", "WT", history=1,
     ),
     Transition(
         "enquiry_began", ("referred", "being_assessed", "in_need"), "under_enquiry",
@@ -192,20 +192,20 @@ TRANSITIONS = (
     Transition("enquiry_closed", ("under_enquiry",), "at_home", "The enquiry was closed.", "CA 1989 s47"),
     Transition(
         "conference_kept_child_in_need", ("under_enquiry",), "in_need",
-        "A conference decided on a child in need plan.", "WT ch. 3", history=2,
+        "A conference decided on a child in need plan.", "WT", history=2,
     ),
     Transition(
         "child_protection_plan_began", ("under_enquiry",), "protected",
-        "A conference decided on a child protection plan.", "WT ch. 3", history=2,
+        "A conference decided on a child protection plan.", "WT", history=2,
     ),
     # Plans.
     Transition("child_in_need_plan_ended", ("in_need",), "at_home", "The child in need plan ended."),
     Transition(
         "stepped_down_to_child_in_need", ("protected", "in_pre_proceedings"), "in_need",
-        "The child protection plan ended; a child in need plan followed.", "WT ch. 3",
+        "The child protection plan ended; a child in need plan followed.", "WT",
     ),
     Transition(
-        "child_protection_plan_ended", ("protected",), "at_home", "The child protection plan ended.", "WT ch. 3",
+        "child_protection_plan_ended", ("protected",), "at_home", "The child protection plan ended.", "WT",
     ),
     Transition(
         "pre_proceedings_began", ("protected",), "in_pre_proceedings",
@@ -242,18 +242,18 @@ TRANSITIONS = (
     Transition(
         "moved_to_foster_carers",
         ("kinship_foster", "foster", "childrens_home", "with_parents", "secure_home", "other_placement"),
-        "foster", "{They} moved to other foster carers.",
+        "foster", "{They} moved to live with new foster carers.",
     ),
     Transition(
         "moved_to_childrens_home",
         ("kinship_foster", "foster", "childrens_home", "supported_accommodation", "with_parents", "secure_home",
          "other_placement"),
-        "childrens_home", "{They} moved to a children's home.",
+        "childrens_home", "{They} moved to a new children's home.",
     ),
     Transition(
         "moved_to_supported_accommodation",
         ("kinship_foster", "foster", "childrens_home", "supported_accommodation", "other_placement"),
-        "supported_accommodation", "{They} moved to supported accommodation.",
+        "supported_accommodation", "{They} moved to new supported accommodation.",
     ),
     Transition(
         "moved_to_live_with_parents", ("kinship_foster", "foster", "childrens_home"), "with_parents",

@@ -128,7 +128,7 @@ def age_band(age: Any) -> Any:
 def group_at(age: Any, risk: Any, history: Any, uasc: Any) -> Any:
     """Return the group whose rates a child has at an age in weeks."""
     if uasc:
-        return UNACCOMPANIED_GROUP
+        return UNACCOMPANIED_GROUP + (1 if age >= _AGE_EDGES[N_AGES - 1] else 0)
     return (age_band(age) * N_RISKS + risk) * N_HISTORIES + history
 
 

@@ -23,9 +23,9 @@ from abm.parameters import CERTAIN
 from abm.pathway import (
     N_HISTORIES,
     N_RISKS,
-    UNACCOMPANIED_GROUP,
     Journey,
     group_of,
+    unaccompanied_group,
 )
 
 N_STRATA = N_RISKS * N_HISTORIES + 1
@@ -205,7 +205,7 @@ class MeanField:
         """
         tables, grid = self.journey.tables, self.grid
         groups = np.array(
-            [group_of(age, s // N_HISTORIES, s % N_HISTORIES) for s in range(N_STRATA - 1)] + [UNACCOMPANIED_GROUP]
+            [group_of(age, s // N_HISTORIES, s % N_HISTORIES) for s in range(N_STRATA - 1)] + [unaccompanied_group(age)]
         )
         fire = thresholds[:, groups, :].astype(np.float64) / CERTAIN
         taken = np.zeros((tables.n_edges + 1, N_STRATA, grid.n_pieces))

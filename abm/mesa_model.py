@@ -23,7 +23,7 @@ from abm.draws import word
 from abm.errors import CareError, did_you_mean
 from abm.events import Rows, events_frame, take
 from abm.parameters import CERTAIN, Parameters
-from abm.pathway import AGE_EDGES_WEEKS, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, WEEKS_TO_18, Journey, group_of
+from abm.pathway import AGE_EDGES_WEEKS, WEEKS_PER_YEAR, WEEKS_TO_18, Journey, group_of, unaccompanied_group
 from abm.population import Population, make_population
 from abm.scenario import Scenario
 from abm.simulate import Engine, Run, prepare
@@ -296,10 +296,8 @@ class ChildAgent(_View):
 
     def _group(self) -> int:
         """Return the group whose chances the child has this week."""
-        if self.uasc:
-            return UNACCOMPANIED_GROUP
         band = sum(self.age_weeks >= first for first in AGE_EDGES_WEEKS[1:-1])
-        return group_of(band, self.risk, self.history)
+        return unaccompanied_group(band) if self.uasc else group_of(band, self.risk, self.history)
 
     def _planned(self, state: int) -> tuple[int, int, int] | None:
         """Return the event that this week's date decides: entry, then the 18th birthday, then a planned move away."""

@@ -21,7 +21,8 @@ RISK_CLASSES = ("low", "moderate", "raised", "high")
 HISTORIES = ("none", "referred before", "planned for or looked after before")
 N_AGES, N_RISKS, N_HISTORIES = len(AGE_BANDS), len(RISK_CLASSES), len(HISTORIES)
 UNACCOMPANIED_GROUP = N_AGES * N_RISKS * N_HISTORIES
-N_GROUPS = UNACCOMPANIED_GROUP + 1
+"""Unaccompanied children under 16; those aged 16 and 17 are the group after it."""
+N_GROUPS = UNACCOMPANIED_GROUP + 2
 STAGES = ("home", "front_door", "plan", "care", "after_care", "left")
 
 DIARY = ("born", "moved_in", "came_alone", "moved_away")
@@ -129,8 +130,13 @@ def purpose_of(key: str) -> int:
 
 
 def group_of(age_band: int, risk: int, history: int) -> int:
-    """Return the group whose rates a child has; unaccompanied children are UNACCOMPANIED_GROUP instead."""
+    """Return the group whose rates a child has; for unaccompanied children see `unaccompanied_group`."""
     return (age_band * N_RISKS + risk) * N_HISTORIES + history
+
+
+def unaccompanied_group(age_band: int) -> int:
+    """Return the group of an unaccompanied child: under 16, or 16 and 17."""
+    return UNACCOMPANIED_GROUP + int(age_band == N_AGES - 1)
 
 
 @dataclass(frozen=True)

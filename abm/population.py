@@ -263,14 +263,15 @@ def _day_one(
     if who.size == 0:
         return state, history, since
     age = -1 - birth[who]
-    stratum = np.where(uasc[who], N_AGES_YEARS * N_RISKS, age // WEEKS_PER_YEAR * N_RISKS + risk[who])
+    stratum = np.where(
+        uasc[who], N_AGES_YEARS * N_RISKS + age // WEEKS_PER_YEAR, age // WEEKS_PER_YEAR * N_RISKS + risk[who]
+    )
     n_cells = day_one.state.size
-    chance = np.concatenate([day_one.chance.reshape(-1, n_cells), day_one.unaccompanied[None]])
+    chance = np.concatenate([day_one.chance.reshape(-1, n_cells), day_one.unaccompanied.reshape(-1, n_cells)])
     for row in np.unique(stratum):
         if not abs(chance[row].sum() - 1.0) < 1e-6 or chance[row].min() < 0:
             raise CareError(
-                f"Day-one chances of {'unaccompanied children' if row == N_AGES_YEARS * N_RISKS else 'children aged '}"
-                f"{'' if row == N_AGES_YEARS * N_RISKS else row // N_RISKS} add up to {chance[row].sum():g}",
+                f"Day-one chances of {_stratum_in_words(int(row))} add up to {chance[row].sum():g}",
                 remedy="They must be 0 or more and add up to 1",
             )
     order = np.lexsort((child[who], words(seed, child[who], 0, purpose_of("population: day one")), stratum))
@@ -290,6 +291,13 @@ def _day_one(
     clock = np.where((state[who] == home) & (history[who] == 0) & ~uasc[who], age, clock)
     since[who] = -1 - clock
     return state, history, since
+
+
+def _stratum_in_words(row: int) -> str:
+    first_alone = N_AGES_YEARS * N_RISKS
+    if row >= first_alone:
+        return f"unaccompanied children aged {row - first_alone}"
+    return f"children aged {row // N_RISKS}"
 
 
 def _choose(

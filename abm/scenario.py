@@ -46,7 +46,7 @@ class DayOne:
     state, history       uint8[C]
     clock_from, clock_to int32[C]
     chance               float64[18, 4, C]  chance of each cell given age and risk class; sums to 1 over cells
-    unaccompanied        float64[C]         chance of each cell for unaccompanied children; sums to 1 (or all 0)
+    unaccompanied        float64[18, C]     the same for unaccompanied children by age; all 0 for ages without any
     """
 
     state: NDArray[np.uint8]

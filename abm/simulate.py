@@ -232,8 +232,8 @@ class Engine:
 
 def describe_group(group: int) -> str:
     """Return what a group is, in words."""
-    if group == UNACCOMPANIED_GROUP:
-        return "unaccompanied children"
+    if group >= UNACCOMPANIED_GROUP:
+        return f"unaccompanied children {'under 16' if group == UNACCOMPANIED_GROUP else 'aged 16 and 17'}"
     age, rest = divmod(group, N_RISKS * N_HISTORIES)
     risk, history = divmod(rest, N_HISTORIES)
     return f"children aged {AGE_BANDS[age]} of {RISK_CLASSES[risk]} risk, history: {HISTORIES[history]}"

@@ -12,9 +12,9 @@ from abm.pathway import (
     AGE_EDGES_WEEKS,
     N_AGES,
     N_HISTORIES,
-    UNACCOMPANIED_GROUP,
     WEEKS_PER_YEAR,
     WEEKS_TO_18,
+    unaccompanied_group,
 )
 
 Array = NDArray[np.float64]
@@ -67,13 +67,13 @@ class Diary:
         names = ("born", "moved_in", "came_alone", "moved_away")
         self.edge = {name: journey.edges_of(name)[0] for name in names if name in journey.transition_index}
 
-    def landing(self, name: str, thresholds: NDArray[np.uint64]) -> tuple[Array, Array]:
-        """Return (cells, edges): where one child who enters by `name` lands, and the flows it makes."""
+    def landing(self, name: str, thresholds: NDArray[np.uint64], age: int) -> tuple[Array, Array]:
+        """Return (cells, edges): where one child of an age band who enters by `name` lands, and the flows it makes."""
         field, edge = self.field, self.edge[name]
         cells, flows = np.zeros(field.grid.n_cells), np.zeros(field.journey.tables.n_edges)
         flows[edge] = 1.0
         alone = name == "came_alone"
-        for path, chance in field.entry_chains(edge, thresholds, UNACCOMPANIED_GROUP if alone else 0):
+        for path, chance in field.entry_chains(edge, thresholds, unaccompanied_group(age) if alone else 0):
             flows[list(path)] += chance
             for history, piece, share in field.landing(edge, path, 0, -1):
                 for risk, part in [(-1, 1.0)] if alone else enumerate(self.columns.risk):
@@ -105,7 +105,7 @@ def run_columns(
     diary = Diary(field, columns)
     state_of = np.tile(grid.state, N_STRATA)
     cache = {} if cache is None else cache
-    arrivals: dict[tuple[int, str], tuple[Array, Array]] = {}
+    arrivals: dict[tuple[int, str, int], tuple[Array, Array]] = {}
     for t in range(n_weeks):
         week, model_year = first_week + t, t // WEEKS_PER_YEAR
         year = min(week // WEEKS_PER_YEAR, thresholds.shape[0] - 1)
@@ -140,14 +140,14 @@ def run_columns(
             ("moved_in", columns.moved_in),
             ("came_alone", columns.came_alone),
         ):
-            here = np.flatnonzero(entering[week])
-            if here.size:
-                if (year, name) not in arrivals:
-                    arrivals[year, name] = diary.landing(name, thresholds[year])
-                cells, made = arrivals[year, name]
+            for a in np.unique(band[entering[week] > 0]):
+                here = np.flatnonzero((band == a) & (entering[week] > 0))
+                if (year, name, int(a)) not in arrivals:
+                    arrivals[year, name, int(a)] = diary.landing(name, thresholds[year], int(a))
+                cells, made = arrivals[year, name, int(a)]
                 mass[:, here] += cells[:, None] * entering[week, here]
                 flows[t] += made * entering[week, here].sum()
-                np.add.at(flows_by_age[model_year], band[here], made * entering[week, here][:, None])
+                flows_by_age[model_year, a] += made * entering[week, here].sum()
         stocks[t] = field.summing @ mass.sum(axis=1)
         if (t + 1) % WEEKS_PER_YEAR == 0 or t == n_weeks - 1:
             then = np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age + 1, 0), side="right") - 1

@@ -45,6 +45,8 @@ EVER_REFERRED = 0.354
 BACK_WITHIN_A_YEAR = 0.305
 """Referrals within a year of a closure, as a share of closures. Assumed: chosen so that the simulation gives the
 published 22.6% of referrals within a year of the last referral. Research finds 32% (Goldacre et al. 2025)."""
+AGAIN_IN_ENGLAND = 22.4
+"""Percent of referrals within 12 months of an earlier one, England, mean of 2018 to 2020 (DfE)."""
 
 
 def flow(*transitions: str, band: int | None = None) -> Measure:
@@ -98,7 +100,17 @@ def level_aims(journey: Journey, figures: dict[str, float], alone: float, pull: 
     if "cin_plans_started" in figures:
         edge = journey.edge("child_in_need_plan_began", "being_assessed")
         aims.append(Aim("cin_plans_started", figures["cin_plans_started"], flow(*begin), (edge,), pull=pull))
+    if "rereferrals_within_12_months" in figures:
+        target = BACK_WITHIN_A_YEAR * figures["rereferrals_within_12_months"] / AGAIN_IN_ENGLAND
+        again, recent = (journey.edge("was_referred", "at_home"),), slice(0, 3)
+        aims.append(
+            Aim("back within a year of closure", target, _back, again, "since_closure", recent, bounds=(0.1, 20.0))
+        )
     return aims + _home_aims(journey, figures, alone, pull) + _age_aims(journey, figures, alone, pull)
+
+
+def _back(steady: Steady) -> float:
+    return steady.back_within_a_year
 
 
 def _home_aims(journey: Journey, figures: dict[str, float], alone: float, pull: float) -> list[Aim]:
@@ -172,17 +184,6 @@ def shape_aims(journey: Journey, figures: dict[str, float], shape: dict[str, Any
         name = f"ever referred by 18 (history {history})"
         ever = Steady.ever_referred
         aims.append(Aim(name, EVER_REFERRED, ever, referral, "history", history, -0.8, bounds=(1.0, most)))
-    again = (journey.edge("was_referred", "at_home"),)
-    aims.append(
-        Aim(
-            "back within a year of closure",
-            BACK_WITHIN_A_YEAR,
-            lambda steady: steady.back_within_a_year,
-            again,
-            "since_closure",
-            slice(0, 3),
-        )
-    )
     moves = tuple(t.key for t in journey.transitions if t.key.startswith("moved_") and t.target in CARE)
     same = tuple(
         journey.edge(f"moved_to_{name}", state)

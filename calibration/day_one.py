@@ -102,9 +102,9 @@ def day_one(
     chance = (mass / np.maximum(total, 1e-300)).reshape(18, N_RISKS, -1)
     history = np.repeat(np.arange(N_HISTORIES), k)
     last = np.where(grid.width == 0, grid.start, grid.start + grid.width - 1)
-    alone = course.cells[:, UNACCOMPANIED_STRATUM * k :].sum(axis=0)
-    alone_cells = np.zeros(N_HISTORIES * k)
-    alone_cells[(N_HISTORIES - 1) * k :] = alone / max(alone.sum(), 1e-300)
+    alone = course.cells[:, UNACCOMPANIED_STRATUM * k :]
+    alone_cells = np.zeros((18, N_HISTORIES * k))
+    alone_cells[:, (N_HISTORIES - 1) * k :] = alone / np.maximum(alone.sum(axis=1, keepdims=True), 1e-300)
     return DayOne(
         state=np.tile(grid.state, N_HISTORIES).astype(np.uint8),
         history=history.astype(np.uint8),

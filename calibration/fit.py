@@ -35,6 +35,7 @@ from calibration.least_squares import Observed, solve
 from calibration.levers import FITTED_FIGURES, LEVERS, multipliers
 from calibration.national import BASE_YEARS, base_figures, national_figures
 from calibration.rates import RateBook, read_rates
+from calibration.readings import SOLVED
 from calibration.stationary import fit_steady, steady
 from calibration.statistics import ENGLAND, Area, Statistics
 from calibration.targets import Target, published_shape, targets
@@ -55,7 +56,7 @@ class Fitted:
 
     logs       float64[fitted years, levers]  logarithms of the yearly factors
     correction float64[fitted years, figures] simulation over mean field
-    levels     each steady aim: (published average, reached)
+    levels     each steady aim: (published average, reached); without those that rest on cells solved, not published
     targets    every published figure of the fitted years
     fitted_to  the last year that was fitted
     """
@@ -201,6 +202,8 @@ def fit_levels(
     recent = base_figures(statistics, area.code, range(FIRST_YEAR - 1, fitted_to + 1))
     per_child = figures["cla_at_31_march"] / recent["cla_at_31_march"]
     figures |= {f: recent[f] * per_child for f in (*EXITS, "cla_ceased_adopted") if f in recent}
+    if area.code != ENGLAND and "rereferrals_within_12_months" in recent:
+        figures["rereferrals_within_12_months"] = recent["rereferrals_within_12_months"]
     for key in ("cin_plans_started", "cin_plans_at_31_march"):
         published = statistics.series(area, key)
         if 2022 in published:
@@ -209,7 +212,9 @@ def fit_levels(
     children = children_of(ages, figures.get("uasc_started", 0.0), shape)
     aims = level_aims(journey, figures, alone, pull=PULL)
     book, reached = fit_steady(journey, field, read_rates(journey), children, aims, rounds=30)
-    return book, reached, figures
+    used = (*BASE_YEARS, *range(FIRST_YEAR - 1, fitted_to + 1))
+    solved = {t.figure for t in targets(statistics, area, used) if SOLVED in t.note}
+    return book, {key: pair for key, pair in reached.items() if key not in solved}, figures
 
 
 def fail_if_figures_missing(

@@ -35,6 +35,7 @@ from abm.pathway import (
 Array = NDArray[np.float64]
 COLUMNS = ("transition", "state", "factor", "key", "value", "low", "high", "status", "source")
 PUBLISHED = Path(__file__).parent / "published"
+ALONE_AGES = ("under 16", "16-17")
 FIRST_RATES = PUBLISHED / "first_rates.csv"
 NATIONAL_RATES = PUBLISHED / "national_rates.csv"
 
@@ -50,7 +51,7 @@ class RateBook:
     band           float64[E, B]
     since_closure  float64[E, B]  holds for children with a history
     since_birth    float64[E, B]  holds for children without one
-    unaccompanied  float64[E]
+    unaccompanied  float64[E, 2]  under 16, 16 and 17
     values         the declared rows
     """
 
@@ -75,7 +76,7 @@ class RateBook:
             time = self.band[None] * known
             full = main[..., None] * np.moveaxis(time, 0, 1)[:, None, None]
             out[:, :UNACCOMPANIED_GROUP] = full.reshape(n_edges, UNACCOMPANIED_GROUP, n_bands)
-            out[:, UNACCOMPANIED_GROUP] = self.unaccompanied[:, None] * self.band
+            out[:, UNACCOMPANIED_GROUP:] = self.unaccompanied[:, :, None] * self.band[:, None]
         return np.nan_to_num(out, nan=0.0, posinf=np.inf)
 
     def scaled(self, edges: list[int] | NDArray[np.int64], by: float | Array, factor: str = "level") -> RateBook:
@@ -97,7 +98,7 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
     tables = journey.tables
     n_edges, n_bands = tables.n_edges, tables.max_bands
     level = np.zeros(n_edges)
-    alone = np.zeros(n_edges)
+    alone = np.zeros((n_edges, len(ALONE_AGES)))
     ones: dict[str, Array] = {
         "age": np.ones((n_edges, N_AGES)),
         "risk": np.ones((n_edges, N_RISKS)),
@@ -130,7 +131,8 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
         if factor == "level":
             level[edges] = value
         elif factor == "unaccompanied":
-            alone[edges] = value
+            which = _position(row["key"], ALONE_AGES, where, factor) if row["key"] else slice(None)
+            alone[edges, which] = value
         elif factor in keys:
             ones[factor][edges, _position(row["key"], keys[factor], where, factor)] = value
         elif factor in ("band", "since_closure", "since_birth"):
@@ -195,7 +197,8 @@ def write_rates(journey: Journey, book: RateBook, path: Path, status: str, sourc
         if not (tables.weekly[e] or tables.outcome[e]):
             continue
         transition, state = journey.transitions[tables.transition[e]].key, journey.states[tables.source[e]]
-        entries = [("level", "", book.level[e]), ("unaccompanied", "", book.unaccompanied[e])]
+        entries = [("level", "", book.level[e])]
+        entries += [("unaccompanied", k, x) for k, x in zip(ALONE_AGES, book.unaccompanied[e], strict=True)]
         entries += [(f, k, x) for f, ks in named.items() for k, x in zip(ks, getattr(book, f)[e], strict=True)]
         entries += [
             (f, str(k), x)
@@ -204,7 +207,8 @@ def write_rates(journey: Journey, book: RateBook, path: Path, status: str, sourc
         ]
         for factor, key, x in entries:
             tail = [p for p in (factor, key) if p]
-            old = declared.get("/".join([transition, state.key, *tail])) or declared.get("/".join([transition, *tail]))
+            names = [[transition, state.key, *tail], [transition, *tail], [transition, state.key, factor]]
+            old = next((declared[k] for k in map("/".join, names) if k in declared), None)
             if old is None and x == (0.0 if factor == "unaccompanied" else 1.0):
                 continue
             if old is not None and np.isclose(old.value, x, rtol=1e-9):

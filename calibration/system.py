@@ -13,7 +13,7 @@ from abm.cohorts import columns_of
 from abm.journey import JOURNEY
 from abm.meanfield import MeanField, make_grid
 from abm.outputs import OUTPUTS, evaluate, output_named
-from abm.pathway import UNACCOMPANIED_GROUP, WEEKS_PER_YEAR
+from abm.pathway import N_AGES, WEEKS_PER_YEAR, unaccompanied_group
 from abm.trajectory import run_columns
 from calibration.fit import Fitted, observed_figures
 from calibration.least_squares import solve
@@ -48,7 +48,7 @@ def fit_system(fitted: Fitted, *, progress: Callable[[float], None] | None = Non
     thresholds = fitted.parameters.thresholds(journey)
     path = run_columns(field, thresholds, columns, scenario.n_weeks)
     start = np.asarray(field.summing @ columns.mass.sum(axis=1)).ravel()
-    rates = derive(journey, path, start, n_years, _alone_shares(field, thresholds))
+    rates = derive(journey, path, start, n_years, _alone_shares(field, thresholds, scenario.plan.arrival_ages))
 
     # The derived rates hold the mean of the simulation's factors; its own start from them.
     base = np.log(multipliers(journey, fitted.logs, n_years)).mean(axis=0)
@@ -69,11 +69,12 @@ def fit_system(fitted: Fitted, *, progress: Callable[[float], None] | None = Non
     return SystemFit(rates, logs, stocks, flows, figures)
 
 
-def _alone_shares(field: MeanField, thresholds: NDArray[np.uint64]) -> Array:
+def _alone_shares(field: MeanField, thresholds: NDArray[np.uint64], arrival_ages: Array) -> Array:
     """Return float64[E]: shares of the outcomes of children who came alone, in the first year."""
     journey = field.journey
     out = np.zeros(journey.tables.n_edges)
     edge = journey.edge("came_alone", "elsewhere")
-    for path, chance in field.entry_chains(edge, thresholds[0], UNACCOMPANIED_GROUP):
-        out[list(path)] += chance
+    for band, part in ((0, arrival_ages[:16].sum()), (N_AGES - 1, arrival_ages[16:].sum())):
+        for path, chance in field.entry_chains(edge, thresholds[0], unaccompanied_group(band)):
+            out[list(path)] += chance * part
     return out

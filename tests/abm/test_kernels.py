@@ -178,7 +178,8 @@ def test_groups_in_the_loop_are_those_of_the_grammar():
         for risk in range(4):
             for history in range(3):
                 assert group_at(age, risk, history, False) == group_of(band, risk, history)
-    assert group_at(0, 0, 0, True) == UNACCOMPANIED_GROUP
+    assert group_at(831, 0, 0, True) == UNACCOMPANIED_GROUP
+    assert group_at(832, 3, 2, True) == UNACCOMPANIED_GROUP + 1 == N_GROUPS - 1
 
 
 def test_rows_are_put_in_the_order_of_weeks():

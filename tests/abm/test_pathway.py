@@ -257,7 +257,7 @@ def test_every_child_has_a_group_of_its_own_kind(week, risk, history):
     band = sum(week >= edge for edge in AGE_EDGES_WEEKS[1:-1])
     group = group_of(band, risk, history)
     assert (group // 12, group // 3 % 4, group % 3) == (band, risk, history)
-    assert 0 <= group < UNACCOMPANIED_GROUP == N_GROUPS - 1
+    assert 0 <= group < UNACCOMPANIED_GROUP == N_GROUPS - 2
 
 
 # --- the declared journey ---------------------------------------------------------------------------------------------

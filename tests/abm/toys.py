@@ -13,12 +13,12 @@ from abm.parameters import CERTAIN, Parameters
 from abm.pathway import (
     AGE_EDGES_WEEKS,
     N_GROUPS,
-    UNACCOMPANIED_GROUP,
     WEEKS_TO_18,
     Journey,
     State,
     Transition,
     group_of,
+    unaccompanied_group,
 )
 from abm.population import Population, population_of
 from abm.scenario import DayOne, PopulationPlan, Scenario
@@ -79,7 +79,7 @@ def empty_scenario(n_weeks: int) -> Scenario:
         arrivals=np.zeros(years), arrival_ages=np.zeros(18), risk_shares=np.ones(4) / 4, family_sizes=np.ones(1),
         spacing_weeks=150.0,
     )  # fmt: skip
-    nowhere = DayOne(*(np.zeros(1, np.uint8),) * 2, *(np.zeros(1, np.int32),) * 2, np.ones((18, 4, 1)), np.ones(1))
+    nowhere = DayOne(*(np.zeros(1, np.uint8),) * 2, *(np.zeros(1, np.int32),) * 2, np.ones((18, 4, 1)), np.ones((18, 1)))
     return Scenario("X00000001", "Toy", 2021, n_weeks, 1, nobody, nowhere)
 
 
@@ -119,7 +119,7 @@ def small_area(n_children: int = 300, n_weeks: int = 156, sample: int = 1) -> Sc
     day_one = DayOne(
         np.array([JOURNEY.state_index[name] for name in states], np.uint8), np.array(histories, np.uint8),
         np.array(starts, np.int32), np.array(ends, np.int32), chance / chance.sum(axis=2, keepdims=True),
-        care / care.sum(),
+        np.broadcast_to(care / care.sum(), (18, len(CELLS))),
     )  # fmt: skip
     return Scenario("E06999999", "Toyshire", 2021, n_weeks, sample, plan, day_one)
 
@@ -210,10 +210,8 @@ def obvious(case: Case) -> list[tuple[int, ...]]:
         at, history, since = int(who.state[i]), int(who.history[i]), int(who.since_week[i])
         for week in range(case.n_weeks):
             age = week - int(who.birth_week[i])
-            group = UNACCOMPANIED_GROUP
-            if not who.uasc[i]:
-                band = sum(age >= first for first in AGE_EDGES_WEEKS[1:-1])
-                group = group_of(band, int(who.risk[i]), history)
+            band = sum(age >= first for first in AGE_EDGES_WEEKS[1:-1])
+            group = unaccompanied_group(band) if who.uasc[i] else group_of(band, int(who.risk[i]), history)
             year = min(week // 52, len(thresholds) - 1)
             edges = range(tables.first[at], tables.first[at + 1])
             taken = None
