@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -28,44 +29,53 @@ WRONG, FAULT, STOPPED = 2, 1, 130
 class Plain(TyperGroup):
     """Commands whose errors are sentences."""
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; turn what it raises into a sentence and an exit code."""
-        debug = bool(ctx.params.get("debug"))
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **settings: Any) -> NoReturn:
+        """Run the command that the words name, and end: with a sentence and an exit code if something is wrong."""
+        words = list(sys.argv[1:] if args is None else args)
+        settings["standalone_mode"] = False
         try:
-            return super().invoke(ctx)
+            code = super().main(words or ["--help"], *rest, **settings)
+            sys.stdout.flush()
         except CareError as error:
-            self._end(str(error), WRONG, error if debug else None)
-        except KeyboardInterrupt:
-            self._end("Stopped. Nothing was left half written.", STOPPED, None)
+            _end(str(error), WRONG, error)
         except BrokenPipeError:
             # Whoever read our output has seen enough, as in `journeys areas | head`.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
+            sys.exit(0)
         except MemoryError as error:
-            words = "There is not enough memory. Close other programs, or ask for fewer --workers."
-            self._end(words, WRONG, error if debug else None)
+            _end("There is not enough memory. Close other programs, or ask for fewer --workers.", WRONG, error)
         except Exception as error:
-            # What click raises to end or to complain of its words has an exit code of its own.
-            if hasattr(error, "exit_code") or debug:
-                raise
-            kind, words = type(error).__name__, " ".join(str(error).split())
-            told = f"This is a fault of ours, not yours ({kind}: {words}). Please report it with what --debug shows:"
-            self._end(f"{told} journeys --debug ...", FAULT, None)
+            if hasattr(error, "format_message"):
+                _end(f"{error.format_message().rstrip('.')}. {_help_for(error)}", WRONG, error)
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            words_of_ours = f"This is a fault of ours, not yours ({told}). Please report it with what --debug shows"
+            _end(f"{words_of_ours}: journeys --debug {' '.join(words)}", FAULT, error)
+        if code == STOPPED:
+            _end("Stopped. Nothing was left half written.", STOPPED, None)
+        sys.exit(code if isinstance(code, int) else 0)
 
-    @staticmethod
-    def _end(words: str, code: int, error: BaseException | None) -> NoReturn:
-        if error is not None:
-            import traceback
 
-            traceback.print_exception(error)
-        print(words, file=sys.stderr)
-        raise typer.Exit(code) from None
+def _help_for(error: Any) -> str:
+    """Return where help is for words that the command line does not understand."""
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "journeys"
+    return f"See: {path} --help"
+
+
+def _end(words: str, code: int, error: BaseException | None) -> NoReturn:
+    """Print one sentence and end; with --debug, what a programmer wants to see goes before it."""
+    if error is not None and "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exception(error)
+    # A file that is no text may be quoted, and must not steer a terminal.
+    line = " ".join("".join(c if c.isprintable() else " " for c in words).split())
+    print(line if line.endswith((".", "?")) else f"{line}.", file=sys.stderr)
+    sys.exit(code)
 
 
 app = typer.Typer(
     cls=Plain,
     name="journeys",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -43,7 +43,7 @@ def whole_number(name: str, value: int, least: int, most: int, where: str = "") 
     """Raise CareError unless a number lies in its range."""
     if not least <= value <= most:
         place = f"{where}, {name}" if where else f"--{name}"
-        raise CareError(f"{value} is out of range", place, f"Use a whole number from {least} to {most}")
+        raise CareError(f"{name} cannot be {value}", place, f"Use a whole number from {least} to {most}")
 
 
 def plan_of(what: str, runs: int | None, seed: int | None, years: int | None) -> Plan:
@@ -75,37 +75,40 @@ def read_plan(path: Path) -> Plan:
     CareError
         With everything that is wrong, in one sentence.
     """
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic import BaseModel, ConfigDict, ValidationError
 
+    class Entries(BaseModel):
+        model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+        area: str
+        runs: int = RUNS
+        seed: int = SEED
+        years: int = LAST_YEAR
+
+    example = 'Write lines such as: area = "E06000009"'
     try:
-        entries = tomllib.loads(path.read_bytes().decode("utf-8"))
+        plan = Entries.model_validate(tomllib.loads(path.read_bytes().decode("utf-8")))
     except OSError as fault:
         raise CareError("The plan cannot be read", str(path), "Ask its owner for the right to read it") from fault
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
-        raise CareError(
-            f"The plan is not TOML: {fault}", str(path), 'Write lines such as: area = "E06000009"'
-        ) from fault
-
-    class Entries(Plan):
-        __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
-
-    try:
-        plan = TypeAdapter(Entries).validate_python(entries)
+    except UnicodeDecodeError as fault:
+        raise CareError("The plan is not text in UTF-8", str(path), example) from fault
+    except tomllib.TOMLDecodeError as fault:
+        raise CareError(f"The plan is not TOML: {fault}", str(path), example) from fault
     except ValidationError as fault:
         problems = "; ".join(_problem(dict(error)) for error in fault.errors())
         raise CareError(
             f"The plan has {problems}", str(path), "A plan has area, runs, seed and years; only area is needed"
         ) from fault
-    return Plan(plan.area, plan.runs, plan.seed, plan.years).checked(str(path))
+    return Plan(**plan.model_dump()).checked(str(path))
 
 
 def _problem(error: dict[str, object]) -> str:
     """Return what is wrong with one entry, in words."""
     location = error["loc"]
     name = ".".join(str(part) for part in location) if isinstance(location, tuple) else str(location)
-    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"an entry '{name}' that means nothing. {did_you_mean(name, vars(Plan('')))}".strip()
-    if error["type"] in ("missing", "missing_argument"):
+    if error["type"] == "extra_forbidden":
+        near = did_you_mean(name, vars(Plan(""))).strip(" ?").lower()
+        return f"an entry '{name}', which means nothing" + (f" ({near}?)" if near else "")
+    if error["type"] == "missing":
         return f"no '{name}'"
     kind = "text in quotation marks" if name == "area" else "a whole number"
     return f"{error['input']!r} for '{name}', which must be {kind}"

@@ -10,7 +10,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     with writing(target):
         # Of a link to a folder, the folder is replaced, not the link.
         target = target.resolve()
+        made = [parent for parent in target.parents if not parent.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         part = _beside(target, "part")
         part.mkdir()
@@ -57,6 +58,9 @@ def new_folder(target: Path) -> Iterator[Path]:
             _swap(part, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        for parent in made:
+            with suppress(OSError):  # one that is not empty stays: all went well, or others use it too
+                parent.rmdir()
 
 
 @contextmanager
@@ -66,6 +70,8 @@ def writing(target: Path) -> Iterator[None]:
         yield
     except (OSError, pl.exceptions.PolarsError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+        if isinstance(fault, FileExistsError | NotADirectoryError):
+            reason = "a part of the path is a file, not a folder"
         full = any(words in reason.lower() for words in ("no space", "quota", "too large"))
         remedy = "Free some space, or choose another disk" if full else "Choose a folder that you can write to"
         raise CareError(f"The results cannot be written: {reason}", str(target), remedy) from fault

@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 OPEN_STATES = ("being_assessed", "under_enquiry", "in_need", *ON_A_PLAN, *CARE)
 """The states of the journey that count as an open episode of need."""
+ELSEWHERE = "elsewhere"
 OPEN_AT_31_MARCH = "open_at_31_march"
 EVER_REFERRED = "ever_referred"
 RETURNS_SEEN = "returns_home_seen"
@@ -169,23 +170,21 @@ def stocks_table(simulated: Simulated, system: SystemFit, journey: Journey = JOU
     """Return weekly stocks and flows of all runs and of system dynamics, of the whole area, in the long form.
 
     Columns: series ("abm", "sd"), run (its seed; 0 for sd), week (stocks are after it), kind ("stock", "flow"), key (a
-    state; or "transition/state it leaves"), value.
+    state; or "transition/state it leaves"), value. Those who are elsewhere, born or not, are no stock of the area.
     """
     tables = journey.tables
-    states = [state.key for state in journey.states]
-    flows = [f"{journey.transitions[t].key}/{states[s]}" for t, s in zip(tables.transition, tables.source, strict=True)]
+    names = [state.key for state in journey.states]
+    here = [place for place, name in enumerate(names) if name != ELSEWHERE]
+    states = [names[place] for place in here]
+    flows = [f"{journey.transitions[t].key}/{names[s]}" for t, s in zip(tables.transition, tables.source, strict=True)]
     keys = [*states, *flows]
     n_weeks = simulated.stocks.shape[1]
     scale = simulated.first.scenario.sample
     blocks = [
-        (
-            "abm",
-            seed,
-            np.hstack([simulated.stocks[place], simulated.flows[place]]).astype(np.float64) * scale,
-        )
+        ("abm", seed, np.hstack([simulated.stocks[place][:, here], simulated.flows[place]]).astype(np.float64) * scale)
         for place, seed in enumerate(simulated.seeds)
     ]
-    blocks.append(("sd", 0, np.hstack([system.stocks[:n_weeks], system.flows[:n_weeks]])))
+    blocks.append(("sd", 0, np.hstack([system.stocks[:n_weeks, here], system.flows[:n_weeks]])))
     kinds = ["stock"] * len(states) + ["flow"] * len(flows)
     week = np.repeat(np.arange(n_weeks, dtype=np.int16), len(keys))
     key = pl.Series("key", keys, pl.Enum(keys))[np.tile(np.arange(len(keys)), n_weeks)]

@@ -1,0 +1,145 @@
+"""Sentences: what they say, what they do not, and that they speak of children as people do."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import polars as pl
+import pytest
+
+from abm.parameters import Value
+from calibration.fitted import SavedFit
+from experiments.compare import assumed as assumed_module
+from experiments.compare import report, tables, words
+from experiments.compare.assumed import assumed, condensed
+from experiments.compare.forecast import Score
+from experiments.compare.frames import MEAN, REQUIRED, frames
+from experiments.compare.words import headline, how_it_fits, how_it_forecasts, journey_assumptions, missed, number
+from experiments.run import Simulated
+
+COLUMNS = ["figure", "label", "year", "sd_residual", "abm_residual", "required", "held"]
+NO_CAREERS = pl.DataFrame(schema={"measure": pl.String, "simulated_percent": pl.Float64,
+                                  "research_percent": pl.Float64, "held": pl.String})  # fmt: skip
+
+
+def residuals(*changes: tuple[str, int, float | None, float]) -> pl.DataFrame:
+    """All required figures held, but for the changes: figure, year, residuals of sd and abm."""
+    rows: list[tuple[Any, ...]] = [(figure, f"Label of {figure}", MEAN, 0.01, 0.01, True, True) for figure in REQUIRED]
+    for figure, year, sd, abm in changes:
+        rows = [row for row in rows if (row[0], row[2]) != (figure, year)]
+        held = abs(abm) <= 0.1 and (sd is None or abs(sd) <= 0.1)
+        rows.append((figure, f"Label of {figure}", year, sd, abm, figure in REQUIRED, held))
+    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+
+
+def test_how_it_fits() -> None:
+    assert how_it_fits(residuals()).startswith("Of 8 figures that must be held, all have")
+    assert how_it_fits(residuals(("cla_ceased", MEAN, 0.0, 0.2))).startswith("Of 8 figures that must be held, 7 have")
+    assert "No figure" in how_it_fits(residuals().clear())
+
+
+def test_what_is_missed_is_told() -> None:
+    assert missed(residuals(), NO_CAREERS) == []
+    lines = missed(
+        residuals(
+            ("cla_ceased", MEAN, 0.0, -0.2), ("cla_started", 2023, 0.125, 0.0), ("adopted", MEAN, None, 0.3)
+        ),
+        NO_CAREERS,
+    )  # fmt: skip
+    assert len(lines) == 3
+    assert "Label of cla_ceased: over all years" in lines[0]
+    assert "the simulation is 20% below the published figure. This one must be held, and is not." in lines[0]
+    assert "held over all years, but in 2023, system dynamics is 12% above" in lines[1]
+    assert "the simulation is 30% above" in lines[2]
+    assert "system dynamics" not in lines[2]
+
+
+def test_a_required_figure_that_nobody_published_is_told() -> None:
+    (line,) = missed(residuals().filter(pl.col("figure") != "cla_foster_share"), NO_CAREERS)
+    assert "'cla_foster_share' must be held, but nothing was published" in line
+
+
+def test_englands_careers_are_told_when_they_miss() -> None:
+    table = pl.DataFrame(
+        {"measure": ["A", "B"], "simulated_percent": [1.0, 9.0], "research_percent": [5.0, 9.0], "held": ["no", "yes"]}
+    )
+    assert missed(residuals(), table) == ["A: 1.0% simulated, 5.0% found in research."]
+
+
+def test_the_headline(quick: SavedFit, simulated: Simulated, system_lines: dict[str, Any]) -> None:
+    figures, table, _ = frames(quick.fitted, simulated.figures, system_lines)
+    lines = headline(figures, table, simulated.scenario_years, 2025, Score(10, 6, 0.1, 0.2, 0.05))
+    text = " ".join(lines)
+    assert "Looked after at 31 March 2025: 531 were published" in text
+    assert "If chances stayed as they were, looked after at 31 March 2030:" in text
+    assert "not a forecast of policy" in text
+    assert "chance alone" in text
+    assert "simulated, not a real child" in text
+    short = headline(figures, table, simulated.scenario_years[:5], 2025, None)
+    assert not any("2030" in line or "A test" in line for line in short)
+
+
+def test_a_forecast_that_is_beaten_by_the_plainest_one_says_so() -> None:
+    worse = how_it_forecasts(Score(36, 18, 0.17, 0.16, 0.12))
+    assert "missed the 36 published figures of 2024 and 2025 by 17% on average" in worse
+    assert "not nearer than that" in worse
+    assert "18 of the 36" in worse
+    assert "more than chance" in worse
+    better = how_it_forecasts(Score(10, 9, 0.05, 0.06, 0.12))
+    assert "the simulation was nearer" in better
+    assert "more than chance" not in better
+
+
+def test_numbers_as_people_read_them() -> None:
+    assert [number(1234.5), number(12.34, "percent"), number(None)] == ["1,234", "12.3%", ""]
+
+
+def test_hundreds_of_assumed_numbers_become_a_few_lines(quick: SavedFit) -> None:
+    values = [v for v in quick.fitted.parameters.values if v.status != "fitted"]
+    rows = condensed(values)
+    assert len(values) > 400
+    assert len(rows) < len(values) / 4
+    assert {row["status"] for row in rows} <= {"assumed", "literature", "derived"}
+    for row in rows:
+        assert row["source"]
+        assert row["low"] <= row["high"]
+
+
+def test_no_assumed_number_is_lost() -> None:
+    def value(key: str, number: float, status: str = "assumed") -> Value:
+        return Value(key, number, "ratio", number / 2, number * 2, status, "a guess")
+
+    rows = condensed(
+        [
+            value("came_into_care/in_need/age/0", 2.0), value("came_into_care/in_need/age/1-4", 1.0),
+            value("came_into_care/protected/age/0", 2.0), value("came_into_care/protected/age/1-4", 1.0),
+            value("came_into_care/referred/age/0", 3.0),
+            value("was_adopted/level", 5.0), value("was_adopted/placed_for_adoption/band/26", 1.0, "fitted"),
+        ]
+    )  # fmt: skip
+    assert [(row["name"], row["value"], row["low"], row["high"]) for row in rows] == [
+        ("Came into care (from in need, protected): by age", "0: 2; 1-4: 1", 0.5, 4.0),
+        ("Came into care (from referred): by age", 3.0, 1.5, 6.0),
+        ("Was adopted: level", 5.0, 2.5, 10.0),
+    ]
+
+
+def test_the_assumed_numbers_of_the_fit_are_the_ones_used(quick: SavedFit) -> None:
+    rows = {row["name"]: row for row in assumed(quick.fitted)}
+    told = rows["Families in the four risk classes (low, moderate, raised, high)"]
+    assert told["value"] == "; ".join(f"{share:.2f}" for share in quick.fitted.scenario.plan.risk_shares)
+    assert rows["Mean gap between brothers and sisters"]["value"] == quick.fitted.scenario.plan.spacing_weeks
+    assert all(row["source"] and row["status"] for row in rows.values())
+
+
+def test_the_journeys_page_says_what_is_assumed(quick: SavedFit) -> None:
+    lines = journey_assumptions(quick.fitted)
+    assert any("50%, 30%, 15% and 5% of families" in line for line in lines)
+
+
+@pytest.mark.parametrize("module", [assumed_module, report, tables, words])
+def test_words_are_caring_and_british(module: Any) -> None:
+    source = inspect.getsource(module)
+    assert not re.search(r"\bLAC\b|\bfail|\bcase file|abscond|\bsibling|placement breakdown|behavior|color\b", source)
