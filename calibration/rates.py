@@ -92,8 +92,9 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
     Errors
     ------
     CareError
-        For a file that cannot be read, a missing column, a name that the journey does not declare, a key that the
-        factor does not have, or a number that is not one; each names the row.
+        For a file that cannot be read, a missing column, a row of another length, a name that the journey does not
+        declare, a factor that there is not, a key that the factor does not have, a number that is not one or lies
+        outside its range, an unknown status, a missing source, or a row that stands twice; each names the row.
     """
     tables = journey.tables
     n_edges, n_bands = tables.n_edges, tables.max_bands
@@ -108,26 +109,14 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
         "since_birth": np.ones((n_edges, n_bands)),
     }
     keys = {"age": AGE_BANDS, "risk": RISK_CLASSES, "history": HISTORIES}
-    values = []
-    rows = _rows(path)
-    for number, row in sorted(rows, key=lambda numbered: bool(numbered[1]["state"])):
+    values: dict[str, Value] = {}
+    for number, row in sorted(_rows(path), key=lambda numbered: bool(numbered[1]["state"])):
         where = f"{path.name}, row {number}"
-        edges = _edges(journey, row, where)
-        value = _number(row, "value", where)
-        factor = row["factor"]
-        outcome = all(tables.outcome[e] for e in edges)
-        unit = {"level": "weight" if outcome else "per year", "unaccompanied": "weight" if outcome else "per year"}
-        values.append(
-            Value(
-                "/".join(x for x in (row["transition"], row["state"], factor, row["key"]) if x),
-                value,
-                unit.get(factor, "ratio"),
-                _number(row, "low", where),
-                _number(row, "high", where),
-                row["status"],
-                row["source"],
-            )
-        )
+        edges, factor = _edges(journey, row, where), row["factor"]
+        declared = _declared(row, where, outcome=all(tables.outcome[e] for e in edges))
+        if declared.key in values:
+            raise CareError(f"'{declared.key}' stands twice", where, "Remove one of the two rows")
+        values[declared.key], value = declared, declared.value
         if factor == "level":
             level[edges] = value
         elif factor == "unaccompanied":
@@ -144,18 +133,23 @@ def read_rates(journey: Journey, path: Path = NATIONAL_RATES) -> RateBook:
             raise CareError(
                 f"'{factor}' is not a factor", where, f"{did_you_mean(factor, known)}Use: {', '.join(known)}"
             )
-    return RateBook(level=level, **ones, unaccompanied=alone, values=tuple(values))
+    return RateBook(level=level, **ones, unaccompanied=alone, values=tuple(values.values()))
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, restval="")
             missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
             if missing:
                 raise CareError(f"The column '{missing[0]}' is missing", path.name, f"Columns: {', '.join(COLUMNS)}")
-            return [(n, row) for n, row in enumerate(reader, start=2)]
-    except (OSError, UnicodeDecodeError) as error:
+            rows = list(enumerate(reader, start=2))
+            for number, row in rows:
+                if None in row:
+                    remedy = "Put a text with a comma in it between quotation marks"
+                    raise CareError("There are more cells than columns", f"{path.name}, row {number}", remedy)
+            return rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CareError("The book of rates cannot be read", path.name, "Install the project again") from error
 
 
@@ -168,7 +162,23 @@ def _edges(journey: Journey, row: dict[str, str], where: str) -> list[int]:
     if row["state"] not in journey.state_index:
         near = did_you_mean(row["state"], list(journey.state_index))
         raise CareError(f"'{row['state']}' is not a state of {journey.file}", where, near or "Declare it")
+    sources = journey.transitions[journey.transition_index[row["transition"]]].sources
+    if row["state"] not in sources:
+        leaves = f"It leaves: {', '.join(sources)}"
+        raise CareError(f"'{row['transition']}' does not leave the state '{row['state']}'", where, leaves)
     return [journey.edge(row["transition"], row["state"])]
+
+
+def _declared(row: dict[str, str], where: str, outcome: bool) -> Value:
+    """Return the row as a declared number."""
+    per_child = "weight" if outcome else "per year"
+    unit = per_child if row["factor"] in ("level", "unaccompanied") else "ratio"
+    value, low, high = (_number(row, column, where) for column in ("value", "low", "high"))
+    key = "/".join(row[column] for column in ("transition", "state", "factor", "key") if row[column])
+    try:
+        return Value(key, value, unit, low, high, row["status"], row["source"])
+    except CareError as error:
+        raise CareError(error.what, where, error.remedy) from error
 
 
 def _number(row: dict[str, str], column: str, where: str) -> float:
@@ -188,7 +198,10 @@ def _position(key: str, keys: tuple[str, ...], where: str, factor: str) -> int:
 
 
 def write_rates(journey: Journey, book: RateBook, path: Path, status: str, source: str) -> None:
-    """Write a book as CSV; rows whose number differs from the declared one get the status and source given."""
+    """Write a book as CSV; rows whose number differs from the declared one get the status and source given.
+
+    Those get half and twice the number as their range. Numbers have six digits, ranges four.
+    """
     declared = {v.key: v for v in book.values}
     lines = []
     tables = journey.tables
@@ -209,29 +222,22 @@ def write_rates(journey: Journey, book: RateBook, path: Path, status: str, sourc
             tail = [p for p in (factor, key) if p]
             names = [[transition, state.key, *tail], [transition, *tail], [transition, state.key, factor]]
             old = next((declared[k] for k in map("/".join, names) if k in declared), None)
-            if old is None and x == (0.0 if factor == "unaccompanied" else 1.0):
+            if old is None and x == (0.0 if factor in ("level", "unaccompanied") else 1.0):
                 continue
             if old is not None and np.isclose(old.value, x, rtol=1e-9):
-                lines.append(
-                    [
-                        transition,
-                        state.key,
-                        factor,
-                        key,
-                        f"{x:.6g}",
-                        f"{old.low:.4g}",
-                        f"{old.high:.4g}",
-                        old.status,
-                        old.source,
-                    ]
-                )
+                told = (*_digits(x, old.low, old.high), old.status, old.source)
             else:
-                lines.append(
-                    [transition, state.key, factor, key, f"{x:.6g}", f"{x / 2:.4g}", f"{x * 2:.4g}", status, source]
-                )
+                told = (*_digits(x, x / 2, x * 2), status, source)
+            lines.append((transition, state.key, factor, key, *told))
     temporary = path.with_suffix(".part")
     with temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(lines)
     temporary.replace(path)
+
+
+def _digits(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Return a number and its range as text; rounding never puts the number outside its range."""
+    number, least, most = f"{value:.6g}", f"{low:.4g}", f"{high:.4g}"
+    return number, min(least, number, key=float), max(most, number, key=float)
