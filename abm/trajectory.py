@@ -104,6 +104,7 @@ def run_columns(
     flows_by_age = np.zeros((n_years, N_AGES, tables.n_edges))
     diary = Diary(field, columns)
     state_of = np.tile(grid.state, N_STRATA)
+    young = np.ones(columns.birth_week.size, bool)
     cache = {} if cache is None else cache
     arrivals: dict[tuple[int, str, int], tuple[Array, Array]] = {}
     for t in range(n_weeks):
@@ -111,18 +112,22 @@ def run_columns(
         year = min(week // WEEKS_PER_YEAR, thresholds.shape[0] - 1)
         age = week - columns.birth_week
         band = np.minimum(np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age, 0), side="right") - 1, N_AGES - 1)
-        for j in np.flatnonzero(age >= WEEKS_TO_18):
+        for j in np.flatnonzero((age >= WEEKS_TO_18) & young):
+            young[j] = False
             gone = np.bincount(state_of, mass[:, j], tables.n_states)
             for s in np.flatnonzero((gone != 0) & (tables.birthday >= 0)):
                 flows[t, tables.birthday[s]] += gone[s]
                 flows_by_age[model_year, -1, tables.birthday[s]] += gone[s]
                 mass[state_of == s, j] = 0.0
-        for j in np.flatnonzero(columns.moved_away[week]):
-            share = min(1.0, columns.moved_away[week, j] / max(mass[:, j].sum(), 1e-300))
-            moving = mass[field.home_cells, j] * share
-            mass[field.home_cells, j] -= moving
-            flows[t, diary.edge["moved_away"]] += moving.sum()
-            flows_by_age[model_year, band[j], diary.edge["moved_away"]] += moving.sum()
+        leaving = np.flatnonzero(columns.moved_away[week])
+        if leaving.size:
+            edge = diary.edge["moved_away"]
+            share = columns.moved_away[week, leaving] / np.maximum(mass[:, leaving].sum(axis=0), 1e-300)
+            home = np.ix_(field.home_cells, leaving)
+            moving = mass[home] * np.minimum(share, 1.0)
+            mass[home] -= moving
+            flows[t, edge] += moving.sum()
+            np.add.at(flows_by_age[model_year, :, edge], band[leaving], moving.sum(axis=0))
         edges = np.searchsorted(-band, np.arange(1 - N_AGES, 2))
         for a in range(N_AGES):
             low, high = edges[N_AGES - 1 - a], edges[N_AGES - a]
