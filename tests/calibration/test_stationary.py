@@ -62,13 +62,11 @@ def test_nobody_is_lost_on_the_way_to_18(field, england):
     assert (course.cells >= 0).all()
 
 
-def test_each_year_of_age_ends_where_the_next_begins(field):
-    """Under rates that are the same at all ages a child never referred is so with the chance that a plain loop gives."""
-    course = life_course(
-        field, Parameters(book_of(was_referred=0.1, closed_with_no_further_action=1.0).rates(),
-                          np.ones((1, len(JOURNEY.transitions)))).thresholds(JOURNEY)[0],
-        RISKS, 0.0, ARRIVAL_AGES,
-    )  # fmt: skip
+def test_a_child_is_never_referred_with_the_chance_of_its_age(field):
+    """Under one hazard at all ages: exp(-h t), week by week, whatever the age bands."""
+    book = book_of(was_referred=0.1, closed_with_no_further_action=1.0)
+    thresholds = Parameters(book.rates(), np.ones((1, len(JOURNEY.transitions)))).thresholds(JOURNEY)[0]
+    course = life_course(field, thresholds, RISKS, 0.0, ARRIVAL_AGES)
     never = (
         course.cells[:, : UNACCOMPANIED_STRATUM * field.grid.n_pieces].reshape(18, 4, 3, -1)[:, :, 0].sum(axis=(1, 2))
     )
