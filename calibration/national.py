@@ -38,14 +38,19 @@ def base_figures(statistics: Statistics, area: str, years: Iterable[int] = BASE_
 def hazards_by_band(bands: list[dict[str, Any]], per_year: float, last: float) -> Array:
     """Return hazards a year in each band from the share of ends in each: -log(left after / left before) / width.
 
+    Where nobody is left after a band its hazard is infinite; beyond, nobody is left to whom a hazard would matter.
+
     bands     `low`, `high`, `share` with low and high in units of which a year has `per_year`
     last      the hazard a year of the open band at the end (assumed)
     """
     shares = np.array([b["share"] for b in bands])
     left = 1 - np.cumsum(np.r_[0.0, shares])
+    left[left < 1e-12] = 0.0
     width = np.array([(b["high"] - b["low"]) / per_year for b in bands[:-1]])
-    inner: Array = -np.log(left[1:-1] / left[:-2]) / width
-    return np.append(inner, last)
+    before, after = left[:-2], left[1:-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inner: Array = -np.log(after / before) / width
+    return np.append(np.where(before > 0, inner, last), last)
 
 
 def with_published_durations(journey: Journey, book: RateBook, shape: dict[str, Any]) -> RateBook:
