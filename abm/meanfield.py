@@ -31,7 +31,7 @@ from abm.pathway import (
 N_STRATA = N_RISKS * N_HISTORIES + 1
 UNACCOMPANIED_STRATUM = N_STRATA - 1
 Array = NDArray[np.float64]
-Matrices = tuple[sparse.csr_matrix, sparse.csr_matrix]
+Values = tuple[Array, Array]
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
 
@@ -193,16 +193,21 @@ class MeanField:
             shares.append(np.array([m[5] for m in moves[history]]))
             counted.append(np.array(counts) + np.array([0, stratum * k, 0, 0]))
         shape = (grid.n_cells, grid.n_cells)
-        self._step = _Pattern(np.concatenate(steps), np.concatenate(shares), k, shape)
+        self.step = Pattern(np.concatenate(steps), np.concatenate(shares), k, shape)
         rows = np.concatenate(counted)
-        self._count = _Pattern(rows, np.ones(len(rows)), k, (tables.n_edges, grid.n_cells))
+        self.flow = Pattern(rows, np.ones(len(rows)), k, (tables.n_edges, grid.n_cells))
 
-    def matrices(self, thresholds: NDArray[np.uint64], age: int) -> Matrices:
+    def matrices(self, thresholds: NDArray[np.uint64], age: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
         """Return the matrix that moves the mass on by a week, and the one that gives the week's flows.
 
         thresholds  uint64[E, G, B]  of one model year
         age         the age band of the columns they are for
         """
+        step, flow = self.values(thresholds, age)
+        return self.step.matrix(step), self.flow.matrix(flow)
+
+    def values(self, thresholds: NDArray[np.uint64], age: int) -> Values:
+        """Return the values of the patterns `step` and `flow` for an age band: see `matrices`."""
         tables, grid = self.journey.tables, self.grid
         groups = np.array(
             [group_of(age, s // N_HISTORIES, s % N_HISTORIES) for s in range(N_STRATA - 1)] + [unaccompanied_group(age)]
@@ -222,7 +227,7 @@ class MeanField:
             for e in path:
                 before = [b for b in range(tables.first[tables.source[e]], e) if tables.outcome[b]]
                 ways[i] *= fire[e, :, 0] * np.prod(1.0 - fire[before, :, 0], axis=0)
-        return self._step.fill(taken, ways), self._count.fill(taken, ways)
+        return self.step.fill(taken, ways), self.flow.fill(taken, ways)
 
     def entry_chains(
         self, edge: int, thresholds: NDArray[np.uint64], group: int
@@ -240,7 +245,7 @@ class MeanField:
         return out
 
 
-class _Pattern:
+class Pattern:
     """A sparse matrix whose pattern is fixed and whose values come from chances: built once, filled often."""
 
     def __init__(self, moves: NDArray[np.int64], share: Array, n_pieces: int, shape: tuple[int, int]) -> None:
@@ -254,7 +259,12 @@ class _Pattern:
         self.indices = columns[order][first].astype(np.int32)
         self.indptr = np.searchsorted(rows[order][first], np.arange(shape[0] + 1)).astype(np.int32)
 
-    def fill(self, taken: Array, ways: Array) -> sparse.csr_matrix:
+    def fill(self, taken: Array, ways: Array) -> Array:
+        """Return the values of the pattern under these chances."""
         values = taken[self.edge, self.stratum, self.piece] * ways[self.way, self.stratum] * self.share
-        data = np.add.reduceat(values[self.order], self.first)
-        return sparse.csr_matrix((data, self.indices, self.indptr), shape=self.shape)
+        filled: Array = np.add.reduceat(values[self.order], self.first)
+        return filled
+
+    def matrix(self, values: Array) -> sparse.csr_matrix:
+        """Return the pattern with these values as a matrix."""
+        return sparse.csr_matrix((values, self.indices, self.indptr), shape=self.shape)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, Matrices, MeanField
+from abm.draws import HAS_NUMBA
+from abm.kernels import advance_mass
+from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, MeanField, Values
 from abm.pathway import (
     AGE_EDGES_WEEKS,
     N_AGES,
@@ -88,16 +90,17 @@ def run_columns(
     columns: Columns,
     n_weeks: int,
     first_week: int = 0,
-    cache: dict[tuple[int, int], Matrices] | None = None,
+    cache: dict[int, Values] | None = None,
 ) -> Trajectory:
     """Advance the columns from `first_week` for `n_weeks` and return the expected stocks and flows.
 
     thresholds  uint64[Y, E, G, B]  by model year; the last year holds for what lies beyond
-    cache       matrices by (model year, age band) of earlier calls with the same thresholds, added to
+    cache       values of the matrices by model year, of earlier calls with the same thresholds; added to
     """
     grid, tables = field.grid, field.journey.tables
     n_years = -(-n_weeks // WEEKS_PER_YEAR)
     mass = columns.mass.copy()
+    spare = np.empty_like(mass)
     stocks = np.zeros((n_weeks, tables.n_states))
     flows = np.zeros((n_weeks, tables.n_edges))
     by_age = np.zeros((n_years, N_AGES, tables.n_states))
@@ -128,29 +131,26 @@ def run_columns(
             mass[home] -= moving
             flows[t, edge] += moving.sum()
             np.add.at(flows_by_age[model_year, :, edge], band[leaving], moving.sum(axis=0))
-        edges = np.searchsorted(-band, np.arange(1 - N_AGES, 2))
-        for a in range(N_AGES):
-            low, high = edges[N_AGES - 1 - a], edges[N_AGES - a]
-            if low == high:
-                continue
-            if (year, a) not in cache:
-                cache[year, a] = field.matrices(thresholds[year], a)
-            step, count = cache[year, a]
-            happened = count @ mass[:, low:high].sum(axis=1)
-            flows[t] += happened
-            flows_by_age[model_year, a] += happened
-            mass[:, low:high] = step @ mass[:, low:high]
+        if year not in cache:
+            by_band = [field.values(thresholds[year], a) for a in range(N_AGES)]
+            cache[year] = tuple(np.stack(part, axis=1) for part in zip(*by_band, strict=True))  # type: ignore[assignment]
+        happened = np.zeros((N_AGES, tables.n_edges))
+        mass, spare = _one_week(field, cache[year], band, mass, spare, happened), mass
+        flows[t] += happened.sum(axis=0)
+        flows_by_age[model_year] += happened
         for name, entering in (
             ("born", columns.born),
             ("moved_in", columns.moved_in),
             ("came_alone", columns.came_alone),
         ):
-            for a in np.unique(band[entering[week] > 0]):
-                here = np.flatnonzero((band == a) & (entering[week] > 0))
+            coming = np.flatnonzero(entering[week])
+            for a in np.unique(band[coming]):
+                here = coming[band[coming] == a]
                 if (year, name, int(a)) not in arrivals:
                     arrivals[year, name, int(a)] = diary.landing(name, thresholds[year], int(a))
                 cells, made = arrivals[year, name, int(a)]
-                mass[:, here] += cells[:, None] * entering[week, here]
+                into = np.flatnonzero(cells)
+                mass[np.ix_(into, here)] += cells[into, None] * entering[week, here]
                 flows[t] += made * entering[week, here].sum()
                 flows_by_age[model_year, a] += made * entering[week, here].sum()
         stocks[t] = field.summing @ mass.sum(axis=1)
@@ -164,3 +164,19 @@ def run_columns(
             flows[:, (tables.target == s)].sum(axis=1) - flows[:, (tables.source == s)].sum(axis=1)
         )
     return Trajectory(stocks, flows, by_age, flows_by_age, mass)
+
+
+def _one_week(
+    field: MeanField, values: Values, band: NDArray[np.int64], mass: Array, spare: Array, happened: Array
+) -> Array:
+    """Return the mass a week later (in `spare`, or new) and add the week's events to `happened` [ages, E]."""
+    step, flow = field.step, field.flow
+    if HAS_NUMBA:
+        patterns = (step.indptr, step.indices, values[0], flow.indptr, flow.indices, values[1])
+        advance_mass(*patterns, band, mass, spare, happened)
+        return spare
+    for a in np.unique(band):
+        mine = band == a
+        happened[a] += flow.matrix(values[1][:, a]) @ mass[:, mine].sum(axis=1)
+        spare[:, mine] = step.matrix(values[0][:, a]) @ mass[:, mine]
+    return spare

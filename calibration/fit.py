@@ -21,7 +21,7 @@ from abm.careers import figures_of
 from abm.cohorts import columns_of
 from abm.errors import CareError
 from abm.journey import JOURNEY
-from abm.meanfield import Matrices, MeanField, make_grid
+from abm.meanfield import MeanField, Values, make_grid
 from abm.outputs import evaluate, output_named
 from abm.parameters import Parameters
 from abm.pathway import WEEKS_PER_YEAR
@@ -79,7 +79,7 @@ class YearlyModel:
         self.field, self.rates, self.n_years = field, book.rates(), n_years
         self.columns = columns_of(scenario, field, block=WEEKS_PER_YEAR)
         self.correction = np.ones((n_years, len(FITTED_FIGURES)))
-        self.seen: dict[bytes, tuple[NDArray[np.uint64], dict[tuple[int, int], Matrices]]] = {}
+        self.seen: dict[bytes, tuple[NDArray[np.uint64], dict[int, Values]]] = {}
 
     def plain(self, logs: Array) -> Array:
         """Return float64[years, figures] of the mean field itself."""
