@@ -16,7 +16,7 @@ export interface ChartShape {
   median: string;
   sd: string;
   points: { x: number; y: number; year: number; value: number }[];
-  labels: { text: string; y: number; at: number; x: number; kind: "published" | "sd" | "abm" }[];
+  labels: { text: string; y: number; at: number; x: number; kind: "published" | "sd" | "abm"; side: boolean }[];
 }
 
 /** Lowest and highest value drawn. */
@@ -51,9 +51,9 @@ export function shapeOf(figure: Figure, width: number, zoomed: boolean): ChartSh
   const moved = spread(right.map((e) => e.at), 17, MARGIN.top + 6, HEIGHT - MARGIN.bottom - 2);
   const labels = ends.map((e) => {
     const k = right.indexOf(e);
-    if (k >= 0) return { kind: e.kind, text: e.text, at: e.at, y: moved[k]!, x: x(e.year) + 14 };
+    if (k >= 0) return { kind: e.kind, text: e.text, at: e.at, y: moved[k]!, x: x(e.year) + 14, side: true };
     const middle = Math.max(MARGIN.left + LABEL / 2, x(e.year) - LABEL / 2);
-    return { kind: e.kind, text: e.text, at: e.at, y: clearOf(figure, x, y, middle), x: middle };
+    return { kind: e.kind, text: e.text, at: e.at, y: clearOf(figure, x, y, middle), x: middle, side: false };
   });
   return {
     x, y, ticks, years, points, labels,
