@@ -31,7 +31,8 @@ TABLE_FIGURES = (
 )
 """The dozen figures of the table on the screen."""
 TABLE_YEARS = (2021, 2025, 2030)
-_PLAIN_WIDTH, _LABEL_WIDTH = 100, 36
+_COLUMNS = ("Year", "Published", "SD", "ABM median", "90% interval")
+_PLAIN_WIDTH, _LABEL_WIDTHS, _PADDING = 110, (14, 36), 3
 
 STEPS = {
     "levels": "Setting the area's own levels, 2018 to 2020",
@@ -110,33 +111,42 @@ def console() -> Console:
 
 def print_comparison(figures: pl.DataFrame, title: str, years: tuple[int, ...] = TABLE_YEARS) -> None:
     """Print the dozen figures: published, system dynamics, the median of the simulation and its 90% interval."""
+    from rich.box import HORIZONTALS
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("Figure, year ending 31 March", min_width=_LABEL_WIDTH)
-    for name in ("Year", "Published", "SD", "ABM median", "90% interval"):
-        table.add_column(name, justify="right", no_wrap=True)
+    screen = console()
+    blocks = []
     for figure in TABLE_FIGURES:
         found = {year: line for year in years if (line := line_of(figures, figure, year)) is not None}
+        if found:
+            label = next(iter(found.values())).label
+            blocks.append((label, [_cells(line, year) for year, line in found.items()]))
+    rows = [_COLUMNS, *(cells for _, block in blocks for cells in block)]
+    used = sum(max(len(cells[k]) for cells in rows) + _PADDING for k in range(len(_COLUMNS))) + _PADDING
+    width = max(_LABEL_WIDTHS[0], min(_LABEL_WIDTHS[1], screen.width - used))
+    table = Table(title=title, title_justify="left", title_style="bold", box=HORIZONTALS)
+    table.add_column("Year ending 31 March", min_width=width)
+    for name in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for label, block in blocks:
         # A long label runs on beside the figure's later years, so that no line is left empty.
-        words = textwrap.wrap(next(iter(found.values())).label, _LABEL_WIDTH) if found else []
-        last = max(len(found), len(words))
-        for place, (words_here, year) in enumerate(zip_longest(words, found, fillvalue=None), start=1):
-            cells = _cells(found[year], year) if year is not None else []
-            table.add_row(words_here or "", *cells, end_section=place == last)
-    console().print(table)
+        words = textwrap.wrap(label, width)
+        for place, (told, cells) in enumerate(zip_longest(words, block), start=1):
+            table.add_row(told or "", *(cells or ()), end_section=place == max(len(words), len(block)))
+    screen.print(table)
 
 
-def _cells(line: Line, year: int) -> list[str]:
+def _cells(line: Line, year: int) -> tuple[str, ...]:
     shown = [number(value, line.unit) for value in (line.published, line.sd, line.median)]
-    return [str(year), *shown, f"{number(line.low, line.unit)} to {number(line.high, line.unit)}"]
+    return str(year), *shown, f"{number(line.low, line.unit)} to {number(line.high, line.unit)}"
 
 
 def print_residuals(rows: list[tuple[str, list[float | None]]], years: tuple[int, ...], title: str) -> None:
     """Print how far the fit is from each published figure: over all years and year by year, in percent of it."""
+    from rich.box import HORIZONTALS
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=HORIZONTALS)
     table.add_column("Figure")
     for name in ("All years", *map(str, years)):
         table.add_column(name, justify="right", no_wrap=True)

@@ -129,7 +129,7 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
     return {
         "area": area.name,
         "headline": words.headline(
-            comparison.figures, comparison.residuals, comparison.years, fitted.fitted_to, tested
+            comparison.figures, comparison.residuals, comparison.years, fitted.fitted_to, tested, sample
         ),
         "missed": words.missed(comparison.residuals, careers),
         "assumed": assumed(fitted),
@@ -149,6 +149,9 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
         "version": str(manifest["versions"]["journeys-abm"]),
         "digest_of_the_first_run": str(manifest["digests"][str(seeds[0])]),
         "naive_forecast_in_MASE": f"last year's published figure, {COMPARED[0]} to {COMPARED[-1]}",
+        "shares_by_Theil": "how much of the squared error is a wrong mean (bias), a wrong spread (variance) and moving "
+        "at the wrong times (covariance)",
+        "monte_Carlo_error": "standard error of the mean over runs: what more runs would make smaller",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -48,10 +49,17 @@ def careers_table(careers: Mapping[str, Array], area_code: str) -> pl.DataFrame:
         low, high = np.quantile(values[known], [0.05, 0.95])
         found = findings[finding]
         apart = mean - found.value
-        held = ("yes" if abs(apart) <= POINTS_OFF else "no") if area_code == ENGLAND else "shown, not required"
-        rows.append((label, mean, float(low), float(high), found.value, apart, held, found.source))
+        held = ("yes" if abs(apart) <= POINTS_OFF else "no") if area_code == ENGLAND else "not required"
+        told = [round(float(value), 1) + 0.0 for value in (mean, low, high, found.value, apart)]
+        rows.append((label, *told, held, _by_whom(found.source)))
     columns = ["measure", "simulated_percent", "low", "high", "research_percent", "points_apart", "held", "source"]
     return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def _by_whom(source: str) -> str:
+    """Return the authors and the year of a source; calibration/published/literature.csv has the whole."""
+    found = re.match(r".*?\b(?:19|20)\d\d", source)
+    return found[0] if found else source
 
 
 assert {f"back_in_care, {span}" for span in RETURN_WEEKS} <= {key for key, _, _ in _CAREERS}

@@ -57,7 +57,12 @@ def number(value: float | None, unit: str = "") -> str:
 
 
 def headline(
-    figures: pl.DataFrame, residuals: pl.DataFrame, years: tuple[int, ...], fitted_to: int, score: Score | None
+    figures: pl.DataFrame,
+    residuals: pl.DataFrame,
+    years: tuple[int, ...],
+    fitted_to: int,
+    score: Score | None,
+    sample: int = 1,
 ) -> list[str]:
     """Return what the figures say, then what they do not."""
     lines = [how_it_fits(residuals)]
@@ -78,6 +83,11 @@ def headline(
             )
     if score is not None:
         lines.append(how_it_forecasts(score))
+    if sample > 1:
+        lines.append(
+            f"One child in {sample} is simulated and counts are scaled up, so the intervals are about "
+            f"{sample**0.5:.0f} times as wide as chance among all children would make them."
+        )
     return [*lines, CHANCE_ALONE, NO_POLICY, SIMULATED]
 
 
@@ -103,8 +113,8 @@ def how_it_forecasts(score: Score) -> str:
     enough = score.inside >= 0.9 * score.points
     return (
         f"A test: fitted to the years up to {HELD_BACK_FROM} alone, the simulation missed the {score.points} published "
-        f"figures of {years} by {100 * score.abm:.0f}% on average (system dynamics by {100 * score.sd:.0f}%); taking "
-        f"the figure of {HELD_BACK_FROM} again would have missed by {100 * score.carried_on:.0f}%, {verdict}. "
+        f"figures of {years} by {100 * score.abm:.1f}% on average (system dynamics by {100 * score.sd:.1f}%); taking "
+        f"the figure of {HELD_BACK_FROM} again would have missed by {100 * score.carried_on:.1f}%, {verdict}. "
         f"{score.inside} of the {score.points} lay inside the interval that holds 90% of runs"
         f"{'.' if enough else ': more than chance moves them.'}"
     )

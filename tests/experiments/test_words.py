@@ -77,13 +77,16 @@ def test_the_headline(quick: SavedFit, simulated: Simulated, system_lines: dict[
     assert "not a forecast of policy" in text
     assert "chance alone" in text
     assert "simulated, not a real child" in text
+    assert "One child in" not in text
+    sampled = headline(figures, table, simulated.scenario_years, 2025, None, sample=20)
+    assert any("One child in 20 is simulated" in line and "about 4 times as wide" in line for line in sampled)
     short = headline(figures, table, simulated.scenario_years[:5], 2025, None)
     assert not any("2030" in line or "A test" in line for line in short)
 
 
 def test_a_forecast_that_is_beaten_by_the_plainest_one_says_so() -> None:
     worse = how_it_forecasts(Score(36, 18, 0.17, 0.16, 0.12))
-    assert "missed the 36 published figures of 2024 and 2025 by 17% on average" in worse
+    assert "missed the 36 published figures of 2024 and 2025 by 17.0% on average" in worse
     assert "not nearer than that" in worse
     assert "18 of the 36" in worse
     assert "more than chance" in worse
