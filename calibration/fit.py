@@ -136,16 +136,30 @@ def fit_area(
     *,
     fitted_to: int = LAST_FITTED,
     last_year: int = LAST_YEAR,
+    correction_runs: int | None = None,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> Fitted:
     """Fit an area to its published figures to `fitted_to` and return it ready to run to 31 March of `last_year`.
 
+    Parameters
+    ----------
+    correction_runs
+        Runs of the simulation that the correction is made from; as CORRECTION_CHILDREN says if None.
+    workers
+        Threads that these runs share; their number changes nothing in the fit.
+
     Errors
     ------
     CareError
-        When the table lacks a figure that the fit cannot do without; it says which and for which years.
+        When the table lacks a figure that the fit cannot do without; it says which and for which years. Also for
+        years that do not follow one another.
     """
+    if not FIRST_YEAR <= fitted_to <= last_year:
+        raise CareError(
+            f"A fit to {fitted_to} that is run to {last_year} is not possible",
+            remedy=f"Fit to {FIRST_YEAR} or later, and run to that year or later",
+        )
     say = progress or (lambda _what, _part: None)
     journey, n_years = JOURNEY, fitted_to - FIRST_YEAR + 1
     years = range(FIRST_YEAR - 1, fitted_to + 1)
@@ -178,7 +192,7 @@ def fit_area(
 
     say("correction", 0.0)
     short = replace(scenario, n_weeks=n_years * WEEKS_PER_YEAR)
-    n_runs = int(np.clip(CORRECTION_CHILDREN * sample / max(plan.ages.sum(), 1), 3, 24))
+    n_runs = correction_runs or int(np.clip(CORRECTION_CHILDREN * sample / max(plan.ages.sum(), 1), 3, 24))
     parameters = Parameters(book.rates(), multipliers(journey, logs, n_years), book.values)
     simulated = np.zeros((n_years, len(FITTED_FIGURES)))
     for done, run in enumerate(
@@ -199,6 +213,13 @@ def fit_levels(
     """Return England's book at the area's own levels, each aim's (target, reached), and the area's base figures."""
     journey = field.journey
     figures = national_figures(statistics) if area.code == ENGLAND else base_figures(statistics, area.code, BASE_YEARS)
+    if "cla_started" not in figures:
+        raise CareError(
+            f"The table has no 'cla_started' of {area.name} for any year from {BASE_YEARS[0]} to {BASE_YEARS[-1]}, "
+            "by which its levels are set",
+            str(statistics.path),
+            "Add rows, or choose another area",
+        )
     recent = base_figures(statistics, area.code, range(FIRST_YEAR - 1, fitted_to + 1))
     per_child = figures["cla_at_31_march"] / recent["cla_at_31_march"]
     figures |= {f: recent[f] * per_child for f in (*EXITS, "cla_ceased_adopted") if f in recent}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abm.errors import CareError
 from abm.journey import JOURNEY
 from abm.meanfield import MeanField, make_grid
 from abm.pathway import Journey
@@ -78,10 +79,19 @@ def with_published_durations(journey: Journey, book: RateBook, shape: dict[str, 
 
 
 def national_figures(statistics: Statistics) -> dict[str, float]:
-    """Return England's base figures, with the child in need plans of 2022 and the share of kinship carers."""
+    """Return England's base figures, with the child in need plans of 2022 and the share of kinship carers.
+
+    Errors
+    ------
+    CareError
+        When the table does not have the plans of 2022.
+    """
     figures = base_figures(statistics, ENGLAND)
     for key in ("cin_plans_started", "cin_plans_at_31_march"):
-        figures[key] = statistics.series(ENGLAND, key)[2022]
+        published = statistics.series(ENGLAND, key)
+        if 2022 not in published:
+            raise CareError(f"The table has no '{key}' of England for 2022", str(statistics.path), "Add the row")
+        figures[key] = published[2022]
     kinship = published_shape(statistics)["placement_at_31_march"]["shares"]["kinship"]
     figures["cla_kinship_at_31_march"] = kinship * figures["cla_at_31_march"]
     return figures
