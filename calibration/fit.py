@@ -162,8 +162,36 @@ def fit_area(
         )
     say = progress or (lambda _what, _part: None)
     journey, n_years = JOURNEY, fitted_to - FIRST_YEAR + 1
-    years = range(FIRST_YEAR - 1, fitted_to + 1)
-    found = targets(statistics, area, years)
+    field = MeanField(journey, make_grid(journey))
+    found = targets(statistics, area, range(FIRST_YEAR - 1, fitted_to + 1))
+    scenario, book, levels = area_on_day_one(statistics, area, field, found, fitted_to, last_year, say)
+
+    seen = observed_figures(found, n_years)
+    model = YearlyModel(field, book, scenario, n_years)
+    logs = np.zeros((n_years, len(LEVERS)))
+    logs, _, jacobian = solve(model, logs, seen, progress=lambda part: say("yearly factors", part))
+
+    say("correction", 0.0)
+    children = scenario.plan.ages.sum() / scenario.sample
+    n_runs = correction_runs or int(np.clip(CORRECTION_CHILDREN / max(children, 1), 3, 24))
+    parameters = Parameters(book.rates(), multipliers(journey, logs, n_years), book.values)
+    simulated = simulated_figures(replace(scenario, n_weeks=n_years * WEEKS_PER_YEAR), parameters, n_runs, workers, say)
+    model.correction = (simulated + PULL) / (model.plain(logs) + PULL)
+    logs, _, _ = solve(model, logs, seen, jacobian=jacobian)
+    parameters = Parameters(book.rates(), multipliers(journey, logs, scenario.n_years), book.values)
+    return Fitted(area, scenario, parameters, book, logs, model.correction, levels, found, fitted_to)
+
+
+def area_on_day_one(
+    statistics: Statistics,
+    area: Area,
+    field: MeanField,
+    found: tuple[Target, ...],
+    fitted_to: int,
+    last_year: int,
+    say: Progress = lambda _what, _part: None,
+) -> tuple[Scenario, RateBook, dict[str, tuple[float, float]]]:
+    """Return an area's scenario from day one on, its rates at its own levels, and each level's (target, reached)."""
     by_year: dict[int, dict[str, float]] = {}
     for target in found:
         by_year.setdefault(target.year, {})[target.figure] = target.value
@@ -173,38 +201,31 @@ def fit_area(
     ages = census(statistics, area, range(FIRST_YEAR - 1, last_year + 1))
 
     say("levels", 0.0)
-    field = MeanField(journey, make_grid(journey))
     book, levels, figures = fit_levels(statistics, area, field, ages.counts[0], shape, fitted_to)
-    course = steady(journey, field, book, children_of(ages.counts[0], figures.get("uasc_started", 0.0), shape)).course
+    children = children_of(ages.counts[0], figures.get("uasc_started", 0.0), shape)
+    course = steady(field.journey, field, book, children).course
 
     say("day one", 0.0)
     model_years = tuple(range(FIRST_YEAR, last_year + 1))
     arrivals = unaccompanied_plan({y: f for y, f in by_year.items() if y <= fitted_to}, model_years)
     plan = population_plan(ages, first, arrivals, shape, course)
-    start = day_one(journey, field, course, plan, first, shape, plan_durations(statistics, area))
+    start = day_one(field.journey, field, course, plan, first, shape, plan_durations(statistics, area))
     sample = ENGLAND_SAMPLE if area.code == ENGLAND else 1
     scenario = make_scenario(area, plan, start, FIRST_YEAR, len(model_years) * WEEKS_PER_YEAR, sample)
+    return scenario, book, levels
 
-    seen = observed_figures(found, n_years)
-    model = YearlyModel(field, book, scenario, n_years)
-    logs = np.zeros((n_years, len(LEVERS)))
-    logs, _, jacobian = solve(model, logs, seen, progress=lambda part: say("yearly factors", part))
 
-    say("correction", 0.0)
-    short = replace(scenario, n_weeks=n_years * WEEKS_PER_YEAR)
-    n_runs = correction_runs or int(np.clip(CORRECTION_CHILDREN * sample / max(plan.ages.sum(), 1), 3, 24))
-    parameters = Parameters(book.rates(), multipliers(journey, logs, n_years), book.values)
-    simulated = np.zeros((n_years, len(FITTED_FIGURES)))
-    for done, run in enumerate(
-        simulate_many(short, parameters, range(1, n_runs + 1), journey, workers=workers), start=1
-    ):
-        own = figures_of(run)
-        simulated += np.stack([own[f] for f in FITTED_FIGURES], axis=1) / n_runs
+def simulated_figures(
+    scenario: Scenario, parameters: Parameters, n_runs: int, workers: int, say: Progress = lambda _what, _part: None
+) -> Array:
+    """Return float64[years, figures]: the fitted figures as the mean of `n_runs` runs has them."""
+    out = np.zeros((scenario.n_years, len(FITTED_FIGURES)))
+    runs = simulate_many(scenario, parameters, range(1, n_runs + 1), JOURNEY, workers=workers)
+    for done, run in enumerate(runs, start=1):
+        figures = figures_of(run)
+        out += np.stack([figures[f] for f in FITTED_FIGURES], axis=1) / n_runs
         say("correction", done / n_runs)
-    model.correction = (simulated + PULL) / (model.plain(logs) + PULL)
-    logs, _, _ = solve(model, logs, seen, jacobian=jacobian)
-    parameters = Parameters(book.rates(), multipliers(journey, logs, len(model_years)), book.values)
-    return Fitted(area, scenario, parameters, book, logs, model.correction, levels, found, fitted_to)
+    return out
 
 
 def fit_levels(
