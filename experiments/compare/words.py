@@ -9,7 +9,7 @@ import polars as pl
 
 from calibration.fit import Fitted
 from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, Score
-from experiments.compare.frames import COMPARED, MEAN, REQUIRED, TOLERANCE
+from experiments.compare.frames import COMPARED, MEAN, REQUIRED, TOLERANCE, shown_figures
 
 SIMULATED = "Every child here is simulated, not a real child; nothing here is for decisions about a real child."
 CHANCE_ALONE = (
@@ -100,8 +100,8 @@ def how_it_fits(residuals: pl.DataFrame) -> str:
         return "No figure that the models must hold was published for these years."
     which = "all" if held == n else str(held)
     return (
-        f"Of {n} figures that must be held, {which} have a mean over {COMPARED[0]} to {COMPARED[-1]} within {share} of "
-        "the published mean, in system dynamics and in the simulation alike."
+        f"Of {n} figures that must be held, {which} have a mean over {COMPARED[0]} to {COMPARED[-1]} (years that are "
+        f"published) within {share} of the published mean, in system dynamics and in the simulation alike."
     )
 
 
@@ -128,16 +128,18 @@ def missed(residuals: pl.DataFrame, careers: pl.DataFrame) -> list[str]:
         lines.append(f"{row['label']}: over all years, {_both(row)}. This one must be held, and is not.")
     told = set(means.filter(pl.col("required"))["figure"])
     lines += [
-        f"The figure '{figure}' must be held, but nothing was published to hold it against (small numbers are hidden)."
-        for figure in REQUIRED
-        if figure not in told
+        f"{figure.label}: must be held, but nothing was published to hold it against (small numbers are hidden)."
+        for figure in shown_figures()
+        if figure.key in REQUIRED and figure.key not in told
     ]
     for row in means.filter(pl.col("required") & pl.col("held")).iter_rows(named=True):
         years = residuals.filter((pl.col("figure") == row["figure"]) & (pl.col("year") != MEAN) & ~pl.col("held"))
         if not years.is_empty():
             said = "; ".join(f"in {year['year']}, {_both(year)}" for year in years.iter_rows(named=True))
             lines.append(f"{row['label']}: held over all years, but {said}.")
-    for row in means.filter(~pl.col("required") & ~pl.col("held")).iter_rows(named=True):
+    # Of a figure that is nought throughout no share can be told.
+    known = pl.any_horizontal(pl.col("sd_residual", "abm_residual").is_not_null())
+    for row in means.filter(~pl.col("required") & ~pl.col("held") & known).iter_rows(named=True):
         lines.append(f"{row['label']}: over all years, {_both(row)}. Shown, not required.")
     for row in careers.filter(pl.col("held") == "no").iter_rows(named=True):
         found = f"{row['simulated_percent']:.1f}% simulated, {row['research_percent']:.1f}% found in research"

@@ -58,7 +58,14 @@ def test_what_is_missed_is_told() -> None:
 
 def test_a_required_figure_that_nobody_published_is_told() -> None:
     (line,) = missed(residuals().filter(pl.col("figure") != "cla_foster_share"), NO_CAREERS)
-    assert "'cla_foster_share' must be held, but nothing was published" in line
+    assert "with foster carers: must be held, but nothing was published" in line
+
+
+def test_a_figure_that_is_nought_has_no_share_to_tell() -> None:
+    nothing = pl.DataFrame(
+        [("adopted", "Adopted", MEAN, None, None, False, False)], schema=residuals().schema, orient="row"
+    )
+    assert missed(pl.concat([residuals(), nothing]), NO_CAREERS) == []
 
 
 def test_englands_careers_are_told_when_they_miss() -> None:
