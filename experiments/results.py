@@ -107,11 +107,13 @@ def _swap(part: Path, target: Path) -> None:
             if entry.name not in OURS:
                 entry.rename(part / entry.name)
         part.rename(target)
-    except OSError:
-        for entry in part.iterdir():
-            if entry.name not in OURS:
-                entry.rename(old / entry.name)
-        old.rename(target)
+    except BaseException:
+        # Also for Ctrl-C at the wrong moment: the old results go back unless the new ones are there already.
+        if part.exists():
+            for entry in part.iterdir():
+                if entry.name not in OURS:
+                    entry.rename(old / entry.name)
+            old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
 

@@ -22,7 +22,8 @@ from abm.outputs import CARE, ON_A_PLAN
 from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.simulate import Run, simulate, simulate_many
 from calibration.fit import Fitted
-from calibration.fitted import SavedFit
+from calibration.fitted import SavedFit, save_fit
+from calibration.levers import CARRIED_AHEAD_FROM, FITTED_FIGURES, LEVERS
 from calibration.system import SystemFit
 from experiments import results
 
@@ -216,7 +217,8 @@ def manifest_facts(fit: SavedFit, simulated: Simulated) -> dict[str, Any]:
         "digests": {str(seed): digest for seed, digest in zip(simulated.seeds, simulated.digests, strict=True)},
         "fit": {
             "fitted_to": fitted.fitted_to,
-            "figures": sorted({target.figure for target in fitted.targets}),
+            "figures": list(FITTED_FIGURES),
+            "factors": [lever.label for lever in LEVERS],
             "factors_ahead": factors_ahead(fitted),
         },
         "statistics": fit.statistics,
@@ -233,8 +235,6 @@ def manifest_facts(fit: SavedFit, simulated: Simulated) -> dict[str, Any]:
 
 def factors_ahead(fitted: Fitted) -> str:
     """Return a sentence: what the yearly factors are after the last fitted year."""
-    from calibration.levers import CARRIED_AHEAD_FROM
-
     last = fitted.fitted_to
     first = max(fitted.scenario.first_year, last - CARRIED_AHEAD_FROM + 1)
     years = f"{first} and {last}" if first == last - 1 else f"{first} to {last}" if first < last else f"{last}"
@@ -263,8 +263,6 @@ def same_run(fit: SavedFit, manifest: Mapping[str, Any]) -> Run:
 
 def write_run(folder: Path, fit: SavedFit, simulated: Simulated) -> pl.DataFrame:
     """Write what a simulation gives into a folder that is not yet in its place; return the table of runs."""
-    from calibration.fitted import save_fit
-
     runs = runs_table(simulated, system_figures(fit.system))
     with results.writing(folder):
         save_fit(fit, folder)

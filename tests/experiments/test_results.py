@@ -142,6 +142,23 @@ def test_a_swap_that_fails_half_way_is_undone(tmp_path: Path, monkeypatch: pytes
     assert names(tmp_path) == {"x"}
 
 
+def test_ctrl_c_in_the_middle_of_a_swap_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "x"
+    write(target, number=1)
+    rename = Path.rename
+
+    def stop(self: Path, other: Path) -> Path:
+        if Path(other) == target and "part" in self.name:
+            raise KeyboardInterrupt
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write(target, number=2)
+    assert read_manifest(target)["number"] == 1
+    assert names(tmp_path) == {"x"}
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     link = tmp_path / "link"
