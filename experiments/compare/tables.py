@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from abm.careers import RETURN_WEEKS
 from abm.outputs import OUTPUTS
 from calibration.levers import LEVERS
 from calibration.literature import read_literature
@@ -60,9 +59,6 @@ def _by_whom(source: str) -> str:
     """Return the authors and the year of a source; calibration/published/literature.csv has the whole."""
     found = re.match(r".*?\b(?:19|20)\d\d", source)
     return found[0] if found else source
-
-
-assert {f"back_in_care, {span}" for span in RETURN_WEEKS} <= {key for key, _, _ in _CAREERS}
 
 
 def children_in_need_table(
