@@ -44,7 +44,6 @@ HOME_FIGURES = (
     "cla_placed_for_adoption_at_31_march",
     "cla_other_at_31_march",
 )
-ALONE_HOMES = ("foster", "childrens_home", "supported", None, None, "other")
 ROUNDS = 60
 
 
@@ -85,7 +84,6 @@ def day_one(
     course: LifeCourse,
     plan: PopulationPlan,
     first: dict[str, float],
-    shape: dict[str, Any],
     plan_durations: Array | None,
 ) -> DayOne:
     """Return where children are on day one: the life course, scaled to the figures of that 31 March.
@@ -98,13 +96,14 @@ def day_one(
     cells = course.cells[:, : UNACCOMPANIED_STRATUM * k].reshape(18, N_RISKS, N_HISTORIES, k)
     share = cells / np.maximum(cells.sum(axis=(2, 3), keepdims=True), 1e-300)
     total = (plan.ages[:, None] * plan.risk_shares)[:, :, None, None]
-    mass = _scaled(journey, field, share * total, total, first, shape, plan_durations)
+    alone = course.cells[:, UNACCOMPANIED_STRATUM * k :]
+    alone = alone / np.maximum(alone.sum(axis=1, keepdims=True), 1e-300)
+    mass = _scaled(journey, field, share * total, total, first, plan.unaccompanied[:, None] * alone, plan_durations)
     chance = (mass / np.maximum(total, 1e-300)).reshape(18, N_RISKS, -1)
     history = np.repeat(np.arange(N_HISTORIES), k)
     last = np.where(grid.width == 0, grid.start, grid.start + grid.width - 1)
-    alone = course.cells[:, UNACCOMPANIED_STRATUM * k :]
     alone_cells = np.zeros((18, N_HISTORIES * k))
-    alone_cells[:, (N_HISTORIES - 1) * k :] = alone / np.maximum(alone.sum(axis=1, keepdims=True), 1e-300)
+    alone_cells[:, (N_HISTORIES - 1) * k :] = alone
     return DayOne(
         state=np.tile(grid.state, N_HISTORIES).astype(np.uint8),
         history=history.astype(np.uint8),
@@ -121,29 +120,31 @@ def _scaled(
     mass: Array,
     total: Array,
     first: dict[str, float],
-    shape: dict[str, Any],
+    alone: Array,
     plan_durations: Array | None,
 ) -> Array:
-    """Scale the mass [18, risk, history, pieces] to the published margins, with children at home as the balance."""
+    """Scale the mass [18, risk, history, pieces] to the published margins, with children at home as the balance.
+
+    alone  float64[18, pieces]  children who came alone: they are part of the published figures and stay where they are
+    """
     grid = field.grid
     state = {key: journey.state_index[key] for key in (*CARE, *ON_A_PLAN, "at_home")}
-    masks, wanted = [], []
-    alone = first.get("uasc_at_31_march", 0.0)
-    alone_homes = shape["uasc_placement_at_31_march"]["shares"]
-    for homes, figure, apart in zip(HOMES, HOME_FIGURES, ALONE_HOMES, strict=True):
-        if figure in first:
-            here = np.isin(grid.state, [state[h] for h in homes])
-            masks.append(np.broadcast_to(here, mass.shape))
-            wanted.append(max(first[figure] - alone * alone_homes.get(apart, 0.0), 0.0) if apart else first[figure])
-    young = shape["uasc_age_at_31_march"]["shares"]["under_16"]
     in_care = np.isin(grid.state, [state[h] for h in CARE])
+    masks, wanted = [], []
+
+    def meet(figure: str, where: NDArray[np.bool_], ages: NDArray[np.bool_]) -> None:
+        masks.append(np.broadcast_to(ages[:, None, None, None] & where, mass.shape))
+        wanted.append(max(first[figure] - alone[ages][:, where].sum(), 0.0))
+
+    every_age = np.ones(18, bool)
+    for homes, figure in zip(HOMES, HOME_FIGURES, strict=True):
+        if figure in first:
+            meet(figure, np.isin(grid.state, [state[h] for h in homes]), every_age)
     for band in range(N_AGES):
         figure = f"cla_age_{AGE_KEYS[band]}_at_31_march"
         if figure in first:
-            masks.append(np.equal(BAND_OF_AGE, band)[:, None, None, None] & np.broadcast_to(in_care, mass.shape))
-            wanted.append(max(first[figure] - alone * (0, 0, 0, young, 1 - young)[band], 0.0))
-    masks.append(np.broadcast_to(in_care, mass.shape))
-    wanted.append(max(first["cla_at_31_march"] - alone, 0.0))
+            meet(figure, in_care, np.equal(BAND_OF_AGE, band))
+    meet("cla_at_31_march", in_care, every_age)
     if plan_durations is not None:
         protected = mass[..., grid.state == state["protected"]].sum()
         ratio = first["cpp_at_31_march"] / max(

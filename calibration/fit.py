@@ -202,14 +202,15 @@ def area_on_day_one(
 
     say("levels", 0.0)
     book, levels, figures = fit_levels(statistics, area, field, ages.counts[0], shape, fitted_to)
-    children = children_of(ages.counts[0], figures.get("uasc_started", 0.0), shape)
+    # The course of those who came alone has the same shape for any number of them; those there on day one need it.
+    children = children_of(ages.counts[0], figures.get("uasc_started") or 1.0, shape)
     course = steady(field.journey, field, book, children).course
 
     say("day one", 0.0)
     model_years = tuple(range(FIRST_YEAR, last_year + 1))
     arrivals = unaccompanied_plan({y: f for y, f in by_year.items() if y <= fitted_to}, model_years)
     plan = population_plan(ages, first, arrivals, shape, course)
-    start = day_one(field.journey, field, course, plan, first, shape, plan_durations(statistics, area))
+    start = day_one(field.journey, field, course, plan, first, plan_durations(statistics, area))
     sample = ENGLAND_SAMPLE if area.code == ENGLAND else 1
     scenario = make_scenario(area, plan, start, FIRST_YEAR, len(model_years) * WEEKS_PER_YEAR, sample)
     return scenario, book, levels
