@@ -123,11 +123,9 @@ def plan_durations(statistics: Statistics, area: Area) -> Array | None:
         "3 months or less", "more than 3 months to 6 months", "more than 6 months, less than 1 year",
         "1 year, less than 2 years", "2 years or more",
     )  # fmt: skip
-    counts = [
-        statistics.series(area, "cpp_at_31_march_by_duration", b, unit="percent").get(FIRST_YEAR - 1) for b in bands
-    ]
-    known = [c for c in counts if c is not None]
-    return np.array(known) / sum(known) if len(known) == len(bands) and sum(known) > 0 else None
+    cells = [statistics.cells(area, "cpp_at_31_march_by_duration", band).get(FIRST_YEAR - 1) for band in bands]
+    counts = [cell.value for cell in cells if cell is not None]
+    return np.array(counts) / sum(counts) if len(counts) == len(bands) and sum(counts) > 0 else None
 
 
 def fit_area(
@@ -248,9 +246,9 @@ def fit_levels(
     if area.code != ENGLAND and "rereferrals_within_12_months" in recent:
         figures["rereferrals_within_12_months"] = recent["rereferrals_within_12_months"]
     for key in ("cin_plans_started", "cin_plans_at_31_march"):
-        published = statistics.series(area, key)
+        published = statistics.cells(area, key)
         if 2022 in published:
-            figures[key] = published[2022]
+            figures[key] = published[2022].value
     alone = figures.get("uasc_at_31_march", 0.0)
     children = children_of(ages, figures.get("uasc_started", 0.0), shape)
     aims = level_aims(journey, figures, alone, pull=PULL)

@@ -88,10 +88,10 @@ def national_figures(statistics: Statistics) -> dict[str, float]:
     """
     figures = base_figures(statistics, ENGLAND)
     for key in ("cin_plans_started", "cin_plans_at_31_march"):
-        published = statistics.series(ENGLAND, key)
+        published = statistics.cells(ENGLAND, key)
         if 2022 not in published:
             raise CareError(f"The table has no '{key}' of England for 2022", str(statistics.path), "Add the row")
-        figures[key] = published[2022]
+        figures[key] = published[2022].value
     kinship = published_shape(statistics)["placement_at_31_march"]["shares"]["kinship"]
     figures["cla_kinship_at_31_march"] = kinship * figures["cla_at_31_march"]
     return figures
