@@ -23,7 +23,8 @@ class ClassicRates:
     """What classic system dynamics knows.
 
     rate    float64[E]         per year, of every edge out of a state where children stay (birthdays and moves away too)
-    share   float64[E]         of the children who enter a state that is left at once, those who take the edge
+    share   float64[E]         of the children who enter a state that is left at once, those who take the edge (but for
+                               those who come alone)
     inflow  float64[years, E]  children a year who enter by the diary: born, moved in, came alone
     start   float64[S]         stocks on day one
     alone   float64[E]         share of outcomes of those who came alone
@@ -53,7 +54,9 @@ def derive(journey: Journey, path: Trajectory, start: Array, n_years: int, alone
     for s in range(tables.n_states):
         edges = [e for e in range(tables.first[s], tables.first[s + 1]) if e not in diary]
         if tables.at_once[s]:
-            share[edges] = flows[edges] / max(flows[edges].sum(), 1e-300)
+            by_diary = sum(flows[e] for e in diary if tables.target[e] == s)
+            others = np.maximum(flows[edges] - alone[edges] * by_diary, 0.0)
+            share[edges] = others / max(others.sum(), 1e-300)
         elif edges and before[s] > 0:
             chance = flows[edges] / before[s]
             # The hazards whose competing weekly chances are these: leave in proportion to the flows.

@@ -201,6 +201,25 @@ def test_constant_hazards_are_found_again_and_run_to_the_same_stocks():
     np.testing.assert_allclose(flows, path.flows, rtol=1e-6, atol=1e-6)
 
 
+def test_children_who_come_alone_do_not_lend_their_outcomes_to_others():
+    parameters = constant(GATES, was_asked=2.0, was_heard=3.0, was_sent_home=1.0, help_began=1.0)
+    # Those who come alone are nearly all heard and helped, and nobody asks about them again.
+    parameters.rates[GATES.edges_of("was_asked"), UNACCOMPANIED_GROUP:] = 0.0
+    parameters.rates[GATES.edges_of("was_heard", "help_began"), UNACCOMPANIED_GROUP:] = 99.0
+    came = GATES.edges_of("came_alone")[0]
+    people = population_of(
+        birth_week=np.full(60, -20), state=np.repeat([1, 0], 30), enter_edge=np.repeat([-1, came], 30),
+        enter_week=np.r_[np.zeros(30), np.arange(30)], uasc=np.repeat([False, True], 30),
+    )  # fmt: skip
+    path, start = trajectory(GATES, parameters, people, 52)
+    alone = np.zeros(GATES.tables.n_edges)
+    alone[GATES.edges_of("was_heard")] = 0.99
+    alone[GATES.edge("was_sent_home", "asked")] = 0.01
+    found = derive(GATES, path, start, 1, alone)
+    assert found.share[GATES.edges_of("was_heard")].tolist() == pytest.approx([0.75])
+    assert found.share[GATES.edge("was_sent_home", "asked")] == pytest.approx(0.25)
+
+
 def test_competing_hazards_are_found_again_to_the_second_order():
     """The share of two that fire at once is split by their flows, which is right but for (hazard x week) squared."""
     parameters = constant(FORK, was_helped=1.0, came_in=4.0, went=2.0)
