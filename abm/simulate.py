@@ -326,7 +326,8 @@ def simulate_many(
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`, which takes the place of `path` if all goes well and is removed if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    # A name of its own, but an ordinary file: others may read it as the folder's settings allow.
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
         name = Path(file.name)
     try:
         yield name
