@@ -79,7 +79,9 @@ def empty_scenario(n_weeks: int) -> Scenario:
         arrivals=np.zeros(years), arrival_ages=np.zeros(18), risk_shares=np.ones(4) / 4, family_sizes=np.ones(1),
         spacing_weeks=150.0,
     )  # fmt: skip
-    nowhere = DayOne(*(np.zeros(1, np.uint8),) * 2, *(np.zeros(1, np.int32),) * 2, np.ones((18, 4, 1)), np.ones((18, 1)))
+    nowhere = DayOne(
+        *(np.zeros(1, np.uint8),) * 2, *(np.zeros(1, np.int32),) * 2, np.ones((18, 4, 1)), np.ones((18, 1))
+    )
     return Scenario("X00000001", "Toy", 2021, n_weeks, 1, nobody, nowhere)
 
 
