@@ -214,6 +214,13 @@ def test_what_was_seen_before_is_not_worked_out_otherwise(model):
     assert (model.plain(first) == base).all()
 
 
+def test_without_the_compiler_it_is_the_same(model, monkeypatch):
+    logs = np.full((3, len(LEVERS)), -0.2)
+    compiled = model.plain(logs)
+    monkeypatch.setattr("abm.trajectory.HAS_NUMBA", False)
+    assert model.plain(logs) == pytest.approx(compiled, rel=1e-9)
+
+
 def test_the_correction_multiplies(model):
     logs = np.zeros((3, len(LEVERS)))
     plain = model(logs)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from abm.journey import JOURNEY
 from abm.meanfield import MeanField, make_grid
 from abm.pathway import WEEKS_PER_YEAR
+from calibration import national
 from calibration.aims import ALONE_IN_HOME, EXITS, HOMES_TO_MEET, level_aims, shape_aims
 from calibration.census import census
 from calibration.national import (
@@ -92,7 +93,7 @@ def test_stays_in_assessments_enquiries_and_plans_are_as_published(statistics):
     tables = JOURNEY.tables
     changed = {JOURNEY.states[s].key for s in np.unique(tables.source[(before != after).any(axis=(1, 2))])}
     assert changed == {"being_assessed", "under_enquiry", "protected"}
-    # The first group is of low risk and without history, so levels alone count. A plan's first three months:
+    # In each of these states the levels are the shares of what follows. The first three months on a plan:
     plan = JOURNEY.state_index["protected"]
     edges = [e for e in range(tables.first[plan], tables.first[plan + 1]) if tables.weekly[e]]
     level = with_published_durations(JOURNEY, read_rates(JOURNEY, FIRST_RATES), shape).level[edges]
@@ -180,6 +181,16 @@ def test_about_a_third_of_those_who_go_home_come_back(england):
     """No aim asks for it: 35% within six years (research), and a few after another return home."""
     home = england.flow("returned_home_planned", "returned_home_unplanned")
     assert 0.25 < england.flow("came_back_into_care") / home < 0.40
+
+
+def test_the_command_writes_the_file_and_tells_each_aim(monkeypatch, tmp_path, capsys):
+    book = read_rates(JOURNEY).scaled(JOURNEY.edges_of("was_referred"), 2.0)
+    monkeypatch.setattr(national, "fit_nation", lambda *_: (book, {"referrals": (200.0, 201.0)}))
+    monkeypatch.setattr(national, "NATIONAL_RATES", tmp_path / "national_rates.csv")
+    national.main()
+    assert capsys.readouterr().out.split() == ["referrals", "200.0000", "201.0000", "0.5%"]
+    written = read_rates(JOURNEY, tmp_path / "national_rates.csv")
+    assert written.level.tolist() == pytest.approx(book.level.tolist(), rel=5e-6)
 
 
 @pytest.mark.slow
