@@ -64,7 +64,8 @@ class Parameters:
     Errors
     ------
     CareError
-        For a shape that does not fit the journey, or a rate or multiplier that is negative or not a number.
+        For a shape that does not fit the journey, a rate or multiplier that is negative or not a number, or an outcome
+        of infinite weight.
     """
 
     rates: NDArray[np.float64]
@@ -85,6 +86,9 @@ class Parameters:
         for e in np.flatnonzero(~(self.rates >= 0).all(axis=(1, 2))):
             name = journey.transitions[tables.transition[e]].key
             raise CareError(f"A rate of '{name}' is negative or not a number", remedy="Rates are 0 or more")
+        for e in np.flatnonzero(tables.outcome & ~np.isfinite(self.rates).all(axis=(1, 2))):
+            name = journey.transitions[tables.transition[e]].key
+            raise CareError(f"A weight of '{name}' is infinite", remedy="Give the other outcomes the weight 0 instead")
         if not (np.isfinite(self.multipliers) & (self.multipliers >= 0)).all():
             raise CareError("A multiplier is negative or not a number", remedy="Multipliers are 0 or more")
         return replace(self, multipliers=np.round(self.multipliers * STEPS_PER_UNIT) / STEPS_PER_UNIT)
@@ -109,8 +113,8 @@ class Parameters:
             left = np.cumsum(weight[:, ::-1], axis=1)[:, ::-1]
             with np.errstate(invalid="ignore", divide="ignore"):
                 chance = np.where(left > 0, weight / left, 0.0)
-            last = (weight > 0) & (np.cumsum(weight[:, ::-1] > 0, axis=1)[:, ::-1] == 1)
-            out[:, edges] = np.where(last, np.uint64(CERTAIN), threshold(chance))
+            # What is left for the last one with any weight is its own weight, so its chance is exactly 1.
+            out[:, edges] = threshold(chance)
         return out
 
 

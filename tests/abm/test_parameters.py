@@ -116,8 +116,8 @@ def test_a_multiplier_that_rounds_to_one_is_none(near):
 @given(st.floats(0, 50))
 def test_multipliers_are_rounded_to_the_nearest_of_1024_steps(multiplier):
     mine = Parameters(rates_of(TWO), np.full((1, 2), multiplier)).checked(TWO).multipliers[0, 0]
-    assert mine * STEPS_PER_UNIT == int(mine * STEPS_PER_UNIT)
-    assert abs(Fraction(mine) - Fraction(multiplier)) <= Fraction(1, 2 * STEPS_PER_UNIT)
+    assert mine * 1024 == int(mine * 1024)
+    assert abs(Fraction(mine) - Fraction(multiplier)) <= Fraction(1, 2 * 1024)
 
 
 def test_a_multiplier_moves_its_transition_in_its_year_and_nothing_else():
@@ -225,6 +225,13 @@ def test_a_rate_below_0_is_told_by_its_transition(wrong):
     assert refused(rates, np.ones((1, 2))) == (
         "A rate of 'got_well' is negative or not a number. Rates are 0 or more"
     )  # fmt: skip
+
+
+def test_an_outcome_of_infinite_weight():
+    rates = rates_of(THREE, was_asked=np.inf, help_began=np.inf, was_sent_home=1.0)
+    assert refused(rates, np.ones((1, 7)), THREE) == (
+        "A weight of 'help_began' is infinite. Give the other outcomes the weight 0 instead"
+    )
 
 
 @pytest.mark.parametrize("wrong", [-0.01, np.nan, np.inf])
