@@ -29,6 +29,10 @@ from tests.abm.toys import busy_parameters, small_area
 
 FROZEN = Path(__file__).with_name("golden.json")
 COMMAND = "python tests/test_golden.py --update"
+IF_MEANT = (
+    f"If you meant to change this, run `{COMMAND}` and quote the difference in CHANGELOG.md; a change is at least a "
+    "minor version. If not, undo what moved it."
+)
 RTOL = 1e-6
 """Sums of floating-point numbers may differ in their last digits from machine to machine; whole numbers may not."""
 
@@ -91,11 +95,8 @@ def differences(frozen, now):
 def test_golden_numbers_have_not_moved(part):
     frozen = {name: value for name, value in read().items() if name.startswith(part)}
     moved = differences(frozen, PARTS[part]())
-    assert not moved, (
-        "\n  ".join(["Golden numbers moved:", *moved.values()])
-        + f"\nIf you meant to change this, run `{COMMAND}` and quote the difference in CHANGELOG.md; a change is at least "
-        "a minor version. If not, undo what moved them."
-    )
+    if moved:
+        pytest.fail("\n  ".join(["Golden numbers moved:", *moved.values()]) + f"\n{IF_MEANT}", pytrace=False)
 
 
 def test_a_number_that_moves_is_told_and_one_that_trembles_is_not():
@@ -117,9 +118,8 @@ def update():
     moved = differences(frozen, now)
     kept = {name: value if name in moved else frozen[name] for name, value in now.items()}
     FROZEN.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8", newline="\n")
-    print(
-        "\n".join([*moved.values(), "Quote these in CHANGELOG.md: at least a minor version."] if moved else ["Same."])
-    )
+    told = [*moved.values(), "Quote these in CHANGELOG.md; a change is at least a minor version."]
+    print("\n".join(told) if moved else "Nothing moved.")
 
 
 if __name__ == "__main__":
