@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from abm.describe import (
-    diagram,
     listing,
     reference_outputs,
     reference_parameters,
@@ -23,6 +22,7 @@ from abm.describe import (
     reference_transitions,
     table,
 )
+from abm.diagram import diagram
 from abm.journey import JOURNEY
 from calibration.levers import LEVERS
 from calibration.rates import read_rates
