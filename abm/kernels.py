@@ -1,6 +1,8 @@
-"""The compiled inner loops: arrays in, arrays changed. No file, no table library, no opinion.
+"""The compiled inner loops over children: arrays in, arrays changed. No file, no table library, no opinion.
 
-Everything that decides what happens to a child is whole numbers: a 32-bit draw is compared with a threshold.
+Everything that decides what happens to a child is whole numbers: a 32-bit draw is compared with a threshold. The loops
+stand in one file with what they share, because numba compiles a function again only when its own file has changed: were
+`list_options` elsewhere, a change of `group_at` would not reach the copy of it that is kept.
 """
 
 from __future__ import annotations
@@ -377,34 +379,3 @@ def list_options(
             people.since[i] = week - int(edges.clock_at[taken])
         people.state[i] = target
     return n
-
-
-@compiled(nogil=True)
-def advance_mass(
-    step_rows: Any, step_columns: Any, step: Any, flow_rows: Any, flow_columns: Any, flow: Any, band: Any,
-    mass: Any, moved: Any, happened: Any,
-) -> None:  # fmt: skip
-    """Move a mean field's mass on by a week, each column by the matrix of its age band, and count what happens.
-
-    step_rows, step_columns  int32  a sparse pattern by rows (cells x cells); flow_rows, flow_columns (E x cells)
-    step, flow   float64[nonzeros, ages]   values of the patterns by age band
-    band         int64[J]                  age band of each column
-    mass, moved  float64[cells, J]         before and after
-    happened     float64[ages, E]          added to: events of the week by age band
-    """
-    n_cells, n_columns = mass.shape
-    for r in range(n_cells):
-        for j in range(n_columns):
-            moved[r, j] = 0.0
-        for p in range(step_rows[r], step_rows[r + 1]):
-            c = step_columns[p]
-            for j in range(n_columns):
-                moved[r, j] += step[p, band[j]] * mass[c, j]
-    by_band = np.zeros((happened.shape[0], n_cells))
-    for c in range(n_cells):
-        for j in range(n_columns):
-            by_band[band[j], c] += mass[c, j]
-    for e in range(flow_rows.size - 1):
-        for p in range(flow_rows[e], flow_rows[e + 1]):
-            for a in range(happened.shape[0]):
-                happened[a, e] += flow[p, a] * by_band[a, flow_columns[p]]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.draws import HAS_NUMBA
-from abm.kernels import advance_mass
+from abm.mass import advance_mass
 from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, MeanField, Values
 from abm.pathway import (
     AGE_EDGES_WEEKS,
