@@ -4,10 +4,11 @@ import mesa
 import numpy as np
 import pandas as pd
 import pytest
+from mesa.batchrunner import batch_run as mesa_batch_run
 
 from abm.errors import CareError
 from abm.journey import JOURNEY
-from abm.mesa_model import CareModel, ChildAgent, FamilyAgent, batch_run, mesa_batch_run
+from abm.mesa_model import CareModel, ChildAgent, FamilyAgent, batch_run
 from abm.population import population_of
 from abm.simulate import simulate
 from tests.abm.toys import THREE, busy_parameters, empty_scenario, parameters_of, rates_of, small_area

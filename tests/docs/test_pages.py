@@ -46,7 +46,7 @@ def test_the_generated_pages_are_up_to_date():
 
 def test_every_number_in_the_code_that_is_assumed_is_listed():
     listed = (DOCS / "reference" / "assumptions.md").read_text("utf-8")
-    for file in sorted([*(ROOT / "abm").glob("*.py"), *(ROOT / "calibration").glob("*.py")]):
+    for file in sorted([*(ROOT / "abm").rglob("*.py"), *(ROOT / "calibration").glob("*.py")]):
         body = ast.parse(file.read_text("utf-8")).body
         for statement, after in pairwise(body):
             if (
