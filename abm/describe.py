@@ -200,6 +200,15 @@ def reference_outputs() -> str:
     return "\n".join(["# Figures", "", intro, "", *table(head, rows)])
 
 
+def parts_of(key: str) -> tuple[str, str, str, str]:
+    """Return (transition, state, factor, key of the factor) of a number's key, "" for what is not there."""
+    parts = key.split("/")
+    for place in (1, 2):
+        if len(parts) > place and parts[place] in _FACTORS:
+            return parts[0], parts[1] if place == 2 else "", parts[place], "/".join(parts[place + 1 :])
+    return key, "", "", ""
+
+
 def reference_parameters(values: Iterable[Value]) -> str:
     """Return the page of numbers by transition, a table for each factor with a column for each of its keys.
 
@@ -212,7 +221,7 @@ def reference_parameters(values: Iterable[Value]) -> str:
     grouped: dict[str, dict[str, dict[str, dict[str, Value]]]] = {}
     others = []
     for value in found:
-        transition, state, factor, key = _parts(value.key)
+        transition, state, factor, key = parts_of(value.key)
         if factor:
             grouped.setdefault(transition, {}).setdefault(factor, {}).setdefault(state, {})[key] = value
         else:
@@ -233,15 +242,6 @@ def reference_parameters(values: Iterable[Value]) -> str:
         lines += ["## Other numbers", "", *_factor_tables({v.key: {"": v} for v in others}, sources, "Number")]
     lines += ["## Sources of the numbers", ""] + [f"{n}. {source}" for n, source in enumerate(sources, 1)] + [""]
     return "\n".join(lines)
-
-
-def _parts(key: str) -> tuple[str, str, str, str]:
-    """Return (transition, state, factor, key of the factor), "" for what is not there."""
-    parts = key.split("/")
-    for place in (1, 2):
-        if len(parts) > place and parts[place] in _FACTORS:
-            return parts[0], parts[1] if place == 2 else "", parts[place], "/".join(parts[place + 1 :])
-    return key, "", "", ""
 
 
 def _factor_tables(rows: dict[str, dict[str, Value]], sources: list[str], what: str = "From") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from abm.describe import in_words
+from abm.describe import in_words, parts_of
 from abm.parameters import Value
 from calibration import aims, fit, least_squares, levers, readings
 from calibration.fit import Fitted
@@ -95,12 +95,12 @@ def condensed(values: Iterable[Value]) -> list[dict[str, Any]]:
     texts: dict[tuple[str, str, str, str, str], list[Value]] = {}
     for value in values:
         if value.status in TOLD:
-            transition, state, factor, _ = _parts(value.key)
+            transition, state, factor, _ = parts_of(value.key)
             texts.setdefault((transition, state, factor, value.status, value.source), []).append(value)
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for (transition, state, factor, status, source), numbers in texts.items():
         text = "; ".join(
-            f"{place}: {n.value:.3g}" if (place := _parts(n.key)[3]) else f"{n.value:.3g}" for n in numbers
+            f"{place}: {n.value:.3g}" if (place := parts_of(n.key)[3]) else f"{n.value:.3g}" for n in numbers
         )
         low, high = min(n.low for n in numbers), max(n.high for n in numbers)
         same = (factor, text, numbers[0].unit, status, source, f"{low:.3g}", f"{high:.3g}")
@@ -113,15 +113,8 @@ def condensed(values: Iterable[Value]) -> list[dict[str, Any]]:
         )  # fmt: skip
         row["name"].setdefault(transition, []).append(state)
     for (factor, *_), row in rows.items():
-        row["name"] = f"{_who(row['name'])}: {_FACTORS.get(factor, in_words(factor))}"
+        row["name"] = _who(row["name"]) + (f": {_FACTORS.get(factor, in_words(factor))}" if factor else "")
     return list(rows.values())
-
-
-def _parts(key: str) -> tuple[str, str, str, str]:
-    """Return (transition, state, factor, place) of a key; state and place may be ""."""
-    parts = key.split("/")
-    at = next((n for n, part in enumerate(parts) if n and part in _FACTORS), len(parts) - 1)
-    return parts[0], "/".join(parts[1:at]), parts[at], "/".join(parts[at + 1 :])
 
 
 def _who(transitions: dict[str, list[str]]) -> str:
