@@ -31,6 +31,7 @@ FORMAT = 1
 FIT, ARRAYS = "fit.json", "fit.parquet"
 _WHAT = "A fit of journeys-abm: what was fitted to the published figures of an area, ready to be simulated."
 _KINDS = {"float64": np.float64, "int32": np.int32, "int64": np.int64, "uint8": np.uint8, "bool": np.bool_}
+_PACKED_ARRAY = {"array", "kind", "shape"}
 _AGAIN = "Make it again with 'journeys calibrate'"
 
 
@@ -200,14 +201,14 @@ class _Unpacking:
         self.made: dict[str, Any] = {}
 
     def unpack(self, kind: Any, data: Any, path: str) -> Any:
-        value = self._as(kind)(data, path)
+        # An array is known by its data: how `NDArray` takes itself apart differs between versions of numpy.
+        packed = isinstance(data, dict) and data.keys() == _PACKED_ARRAY
+        value = self._array(data) if packed else self._as(kind)(data, path)
         self.made[path] = value
         return value
 
     def _as(self, kind: Any) -> Callable[[Any, str], Any]:
         origin, inner = get_origin(kind), get_args(kind)
-        if origin is np.ndarray:
-            return self._array
         if origin is tuple:
             return lambda data, path: self._tuple(inner, data, path)
         if origin is dict:
@@ -216,7 +217,7 @@ class _Unpacking:
             return lambda data, path: self._dataclass(kind, data, path)
         return lambda data, _path: _plain(kind, data)
 
-    def _array(self, data: Any, _path: str) -> NDArray[Any]:
+    def _array(self, data: Any) -> NDArray[Any]:
         shape = tuple(data["shape"])
         # Parquet has no rows for an empty array.
         values = self.arrays[data["array"]] if prod(shape) else np.zeros(0)

@@ -52,6 +52,18 @@ def test_everything_comes_back_to_the_last_bit(quick: SavedFit, saved: Path) -> 
     assert loaded.fitted.book.values is loaded.fitted.parameters.values
 
 
+def test_an_array_is_known_by_its_data_however_numpy_spells_its_kind() -> None:
+    """What `NDArray[...]` takes itself apart into differs between versions of numpy."""
+    packing = fitted_module._Packing()
+    told = packing.pack((np.arange(4, dtype=np.int32).reshape(2, 2), np.zeros(0)), "x")
+    unpacking = fitted_module._Unpacking({name: array.ravel().astype(np.float64) for name, array in packing.arrays})
+    for kind in (Any, "a kind that nobody knows", fitted_module.NDArray[np.int32]):
+        first, second = (unpacking.unpack(kind, data, "x") for data in told)
+        assert first.dtype == np.int32
+        assert first.tolist() == [[0, 1], [2, 3]]
+        assert second.shape == (0,)
+
+
 def test_same_noticing() -> None:
     """The comparison above sees a single bit."""
     one = np.ones(3)
