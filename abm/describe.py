@@ -54,6 +54,7 @@ def legend(journey: Journey) -> dict[str, Any]:
                 "law": t.law,
                 "sources": list(t.sources),
                 "history": t.history,
+                "told_from": dict(t.told_from),
             }
             for t in journey.transitions
         ],

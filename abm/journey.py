@@ -5,13 +5,16 @@ Numbers are not here: how often each transition happens is in the parameters, by
 Weeks in `bands` are where a chance changes with the time already spent.
 
 Laws and guidance named here are the framework in force in 2026; rules marked "unverified" in docs/reference are from
-memory. "CA 1989" is the Children Act 1989, "WT" the guidance Working Together to Safeguard Children 2023.
+memory. "CA 1989" is the Children Act 1989, "Working Together 2023" the guidance of that name.
 """
 
 from abm.pathway import Journey, State, Transition
 
 CARE_BANDS = (0, 2, 8, 26, 52, 104, 156, 260, 520)
 """Weeks in care at which chances change: the bands in which DfE publishes the duration of ended periods of care."""
+
+NEED_BANDS = (0, 13, 26, 52, 104)
+"""Weeks on a child in need plan at which chances change; an enquiry during the plan does not stop its clock."""
 
 HOMES = (
     "kinship_foster",
@@ -37,7 +40,10 @@ STATES = (
         bands=(0, 13, 26, 52, 104, 312), at_18="grew_up",
     ),
     # The front door.
-    State("referred", "Referred", "WT: decision within one working day", "#f2c14e", "front_door", at_once=True),
+    State(
+        "referred", "Referred", "Working Together 2023: decision within one working day", "#f2c14e", "front_door",
+        at_once=True,
+    ),
     State(
         "receiving_early_help",
         "Receiving early help",
@@ -67,13 +73,17 @@ STATES = (
     ),
     # Plans.
     State(
-        "in_need", "On a child in need plan", "CA 1989 s17", "#6baed6", "plan",
-        bands=(0, 13, 26, 52, 104), at_18="grew_up",
+        "in_need", "On a child in need plan", "CA 1989 s17", "#6baed6", "plan", NEED_BANDS, "need_plan",
+        at_18="grew_up",
+    ),
+    State(
+        "in_need_under_enquiry", "On a child in need plan, under a section 47 enquiry", "CA 1989 s17, s47", "#3c8dbc",
+        "plan", NEED_BANDS, "need_plan", at_18="grew_up",
     ),
     State(
         "protected",
         "On a child protection plan",
-        "WT",
+        "Working Together 2023",
         "#2171b5",
         "plan",
         bands=(0, 13, 26, 52, 104),
@@ -154,15 +164,21 @@ TRANSITIONS = (
     # The front door.
     Transition(
         "was_referred", ("at_home", "receiving_early_help"), "referred",
-        "{They} {were} referred to children's social care.", "WT", history=1,
+        "{They} {were} referred to children's social care.", "Working Together 2023", history=1,
     ),
     Transition(
-        "enquiry_began", ("referred", "being_assessed", "in_need"), "under_enquiry",
+        "enquiry_began", ("referred", "being_assessed"), "under_enquiry",
         "A section 47 enquiry began, to find out whether {they} {were} safe.", "CA 1989 s47",
     ),
     Transition(
+        "enquiry_began_on_plan", ("in_need",), "in_need_under_enquiry",
+        "A section 47 enquiry began, to find out whether {they} {were} safe; the child in need plan went on meanwhile.",
+        "CA 1989 s47",
+    ),
+    Transition(
         "came_into_care",
-        ("referred", "being_assessed", "under_enquiry", "in_need", "protected", "in_pre_proceedings"),
+        ("referred", "being_assessed", "under_enquiry", "in_need", "in_need_under_enquiry", "protected",
+         "in_pre_proceedings"),
         "entering_care", "{They} became looked after.", "CA 1989 s20, s31, s38, s46", history=2,
     ),
     Transition(
@@ -192,20 +208,25 @@ TRANSITIONS = (
     Transition("enquiry_closed", ("under_enquiry",), "at_home", "The enquiry was closed.", "CA 1989 s47"),
     Transition(
         "conference_kept_child_in_need", ("under_enquiry",), "in_need",
-        "A conference decided on a child in need plan.", "WT", history=2,
+        "A conference decided on a child in need plan.", "Working Together 2023", history=2,
     ),
     Transition(
-        "child_protection_plan_began", ("under_enquiry",), "protected",
-        "A conference decided on a child protection plan.", "WT", history=2,
+        "child_protection_plan_began", ("under_enquiry", "in_need_under_enquiry"), "protected",
+        "A conference decided on a child protection plan.", "Working Together 2023", history=2,
     ),
     # Plans.
+    Transition(
+        "child_in_need_plan_went_on", ("in_need_under_enquiry",), "in_need",
+        "The enquiry ended, and the child in need plan went on.", "CA 1989 s17, s47",
+    ),
     Transition("child_in_need_plan_ended", ("in_need",), "at_home", "The child in need plan ended."),
     Transition(
         "stepped_down_to_child_in_need", ("protected", "in_pre_proceedings"), "in_need",
-        "The child protection plan ended; a child in need plan followed.", "WT",
+        "The child protection plan ended; a child in need plan followed.", "Working Together 2023",
     ),
     Transition(
-        "child_protection_plan_ended", ("protected",), "at_home", "The child protection plan ended.", "WT",
+        "child_protection_plan_ended", ("protected",), "at_home", "The child protection plan ended.",
+        "Working Together 2023",
     ),
     Transition(
         "pre_proceedings_began", ("protected",), "in_pre_proceedings",
@@ -242,18 +263,21 @@ TRANSITIONS = (
     Transition(
         "moved_to_foster_carers",
         ("kinship_foster", "foster", "childrens_home", "with_parents", "secure_home", "other_placement"),
-        "foster", "{They} moved to live with new foster carers.",
+        "foster", "{They} moved to live with foster carers.",
+        told_from=(("foster", "{They} moved to live with other foster carers."),),
     ),
     Transition(
         "moved_to_childrens_home",
         ("kinship_foster", "foster", "childrens_home", "supported_accommodation", "with_parents", "secure_home",
          "other_placement"),
-        "childrens_home", "{They} moved to a new children's home.",
+        "childrens_home", "{They} moved to a children's home.",
+        told_from=(("childrens_home", "{They} moved to another children's home."),),
     ),
     Transition(
         "moved_to_supported_accommodation",
         ("kinship_foster", "foster", "childrens_home", "supported_accommodation", "other_placement"),
-        "supported_accommodation", "{They} moved to new supported accommodation.",
+        "supported_accommodation", "{They} moved to supported accommodation.",
+        told_from=(("supported_accommodation", "{They} moved to other supported accommodation."),),
     ),
     Transition(
         "moved_to_live_with_parents", ("kinship_foster", "foster", "childrens_home"), "with_parents",
@@ -278,10 +302,16 @@ TRANSITIONS = (
     ),
     Transition(
         "returned_home_planned", CARE_EXCEPT_ADOPTION, "reunified", "{They} went home to {their} family, as planned.",
+        told_from=(
+            ("with_parents", "{They} stayed with {their} parents and {were} no longer looked after, as planned."),
+        ),
     ),
     Transition(
         "returned_home_unplanned", CARE_EXCEPT_ADOPTION, "reunified",
         "{They} went home to {their} family, outside the plan.",
+        told_from=(
+            ("with_parents", "{They} stayed with {their} parents and {were} no longer looked after, outside the plan."),
+        ),
     ),
     Transition(
         "special_guardianship_granted", ("kinship_foster", "foster", "with_parents"), "special_guardianship",
@@ -326,8 +356,9 @@ TRANSITIONS = (
     ),
     Transition(
         "grew_up",
-        ("at_home", "receiving_early_help", "being_assessed", "under_enquiry", "in_need", "protected",
-         "in_pre_proceedings", "reunified", "special_guardianship", "child_arrangements", "adopted"),
+        ("at_home", "receiving_early_help", "being_assessed", "under_enquiry", "in_need",
+         "in_need_under_enquiry", "protected", "in_pre_proceedings", "reunified",
+         "special_guardianship", "child_arrangements", "adopted"),
         "grown_up", "{They} turned 18.",
     ),
 )

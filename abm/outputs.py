@@ -93,7 +93,7 @@ OUTPUTS = (
         "Section 47 enquiries",
         "enquiries",
         "DfE children in need: section 47 enquiries",
-        ("enquiry_began",),
+        ("enquiry_began", "enquiry_began_on_plan"),
     ),
     Output(
         "initial_child_protection_conferences",
@@ -116,7 +116,7 @@ OUTPUTS = (
         "Child in need plans at 31 March",
         "plans",
         "DfE children in need 2022: child in need plans",
-        states=("in_need",),
+        states=("in_need", "in_need_under_enquiry"),
         shown=False,
     ),
     Output(

@@ -56,7 +56,8 @@ class Transition:
 
     It leads from each of `sources` to `target`. `history` is the least history a child has from the next week on;
     `clock_at` is the time in weeks that the clock of the new state shows on arrival, for a child who comes from
-    another clock. `sentence` tells the event with {they}, {their} for the child.
+    another clock. `sentence` tells the event with {they}, {their} for the child; `told_from` has other words for a
+    child who comes from a certain state, as (state, sentence).
     """
 
     key: str
@@ -66,6 +67,7 @@ class Transition:
     law: str = ""
     history: int = 0
     clock_at: int = 0
+    told_from: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,13 @@ class Journey:
                         f"Transition '{transition.key}' uses the state '{name}', which is not declared",
                         self.file,
                         f"{did_you_mean(name, list(self.state_index))}Declared: {', '.join(self.state_index)}",
+                    )
+            for name, _ in transition.told_from:
+                if name not in transition.sources:
+                    raise CareError(
+                        f"Transition '{transition.key}' has words for the state '{name}', not one of its sources",
+                        self.file,
+                        did_you_mean(name, list(transition.sources)) or "Use one of its sources",
                     )
             if not 0 <= transition.history < N_HISTORIES:
                 raise CareError(

@@ -145,13 +145,14 @@ def make_population(scenario: Scenario, seed: int, journey: Journey) -> Populati
     part, birth, enter = part[stays], birth[stays], enter[stays]
     child = np.arange(part.size, dtype=np.int32)
     uasc = (part == 1) | (part == 4)
-    leave = _departures(seed, child, birth, np.where(part < 2, -1, enter), uasc, np.maximum(-moves, 0), weeks)
 
     family = np.empty(child.size, np.int32)
     family[~uasc] = families_of(birth[~uasc].astype(np.int32), seed, plan.family_sizes, plan.spacing_weeks)
     n_families = int(family[~uasc].max(initial=-1)) + 1
     family[uasc] = n_families + np.arange(uasc.sum())
     risk = _risks(seed, np.bincount(family), plan.risk_shares)[family]
+    since_when = np.where(part < 2, -1, enter)
+    leave = _departures(seed, family, birth, since_when, uasc, np.maximum(-moves, 0), weeks)
 
     day_one = part < 2
     state, history, since = place_on_day_one(scenario.day_one, seed, journey, child, birth, risk, uasc, day_one)
@@ -214,27 +215,28 @@ def _shared(seed: int, child: NDArray[np.int32], shares: NDArray[np.float64]) ->
 
 
 def _departures(
-    seed: int, child: NDArray[np.int32], birth: NDArray[np.int64], enter: NDArray[np.int64], uasc: NDArray[np.bool_],
+    seed: int, family: NDArray[np.int32], birth: NDArray[np.int64], enter: NDArray[np.int64], uasc: NDArray[np.bool_],
     counts: NDArray[np.int64], n_weeks: int,
 ) -> NDArray[np.int64]:  # fmt: skip
-    """Return the leave week of each child: of each cohort, those with the smallest keyed draws move first.
+    """Return the leave week of each child: of each cohort, those of families with the smallest draws move first.
 
+    So brothers and sisters mostly move together, in the same week, as far as the net moves of their ages allow it.
     `enter` is -1 for children who are there on day one; `counts` are departures by model year and age at its start.
     """
-    leave = np.full(child.size, n_weeks, np.int64)
+    leave = np.full(family.size, n_weeks, np.int64)
     if not counts.any():
         return leave
-    turn = words(seed, child, 0, purpose_of("population: turn to move away"))
+    turn = words(seed, family, 0, purpose_of("population: turn to move away"))
     # The cohort is the model year before which the child was aged 0: 52y - birth lies in [1, 52] for it.
     cohort = np.where(uasc, np.iinfo(np.int64).min, birth // WEEKS_PER_YEAR + 1)
-    order = np.lexsort((child, turn, cohort))
+    order = np.lexsort((np.arange(family.size), turn, cohort))
     ranked = cohort[order]
     for year, age in zip(*np.nonzero(counts), strict=True):
         start = WEEKS_PER_YEAR * int(year)
         here = order[np.searchsorted(ranked, year - age) : np.searchsorted(ranked, year - age, side="right")]
         here = here[(leave[here] == n_weeks) & (enter[here] < start)]
         goes = here[: counts[year, age]]
-        leave[goes] = start + choice(seed, child[goes], "population: week of a move", WEEKS_PER_YEAR)
+        leave[goes] = start + choice(seed, family[goes], "population: week of a move", WEEKS_PER_YEAR, start)
     return np.minimum(leave, n_weeks)
 
 

@@ -36,6 +36,7 @@ HOMES_TO_MEET = {
 """Kinds of home: the figure, and the transitions that lead there. Foster carers have the rest."""
 ALONE_IN_HOME = {"supported_accommodation": 0.53, "other_placement": 0.035}
 """Shares of unaccompanied children in these homes: see first_rates.csv."""
+ENQUIRIES = ("enquiry_began", "enquiry_began_on_plan")
 BACK = ("came_back_into_care", "came_back_into_care_after_an_order")
 MOVES_PER_CHILD_YEAR = 0.60
 """Changes of home a year per looked-after child: (100,250 new placements less 33,130 starts less 16,610 changes of
@@ -82,13 +83,13 @@ def level_aims(journey: Journey, figures: dict[str, float], alone: float, pull: 
         ("referrals", flow("was_referred"), ("was_referred",), 1.0),
         ("referrals_no_further_action", no_action, ("closed_with_no_further_action",), 1.0),
         ("referrals_assessed_not_in_need", flow("found_not_in_need"), ("found_not_in_need",), 1.0),
-        ("s47_enquiries", flow("enquiry_began"), ("enquiry_began",), 1.0),
+        ("s47_enquiries", flow(*ENQUIRIES), ENQUIRIES, 1.0),
         ("initial_child_protection_conferences", conferences, ("conference_kept_child_in_need",), 1.0),
         ("cpp_started", flow("child_protection_plan_began"), ("child_protection_plan_began",), 1.0),
         ("cpp_at_31_march", stock(*ON_A_PLAN), ends, -0.7),
         ("cla_started", flow("came_into_care", *BACK), ("came_into_care",), 1.0),
         ("cla_ceased_adopted", share(flow("was_adopted"), care, looked_after), ("matched_with_adopters",), 1.0),
-        ("cin_plans_at_31_march", stock("in_need"), ("child_in_need_plan_ended",), -1.0),
+        ("cin_plans_at_31_march", stock("in_need", "in_need_under_enquiry"), ("child_in_need_plan_ended",), -1.0),
     ]
     wanted += [(key, share(flow(name), care, looked_after), (name,), 1.0) for key, name in EXITS.items()]
     known = figures | {"cla_started": entries}
@@ -138,7 +139,7 @@ def _age_aims(journey: Journey, figures: dict[str, float], alone: float, pull: f
     entries = figures["cla_started"] - figures.get("uasc_started", 0.0)
     others = figures["cla_at_31_march"] - alone - figures.get("cla_age_0_at_31_march", 0.0)
     coming = tuple(journey.edges_of("came_into_care"))
-    leaving = tuple(journey.edges_of(*EXITS.values(), "matched_with_adopters"))
+    leaving = tuple(journey.edges_of(*EXITS.values()))
 
     def older(steady: Steady) -> float:
         return steady.stock(*CARE) - steady.stock(*CARE, band=0)
@@ -163,7 +164,7 @@ def _time_in_care(band: int) -> Measure:
 
 def shape_aims(journey: Journey, figures: dict[str, float], shape: dict[str, Any]) -> list[Aim]:
     """Return the aims that give England its shape by age and time, and its history."""
-    front = ("being_assessed", "under_enquiry", "in_need", *ON_A_PLAN, *CARE)
+    front = ("being_assessed", "under_enquiry", "in_need", "in_need_under_enquiry", *ON_A_PLAN, *CARE)
     referral = tuple(journey.edges_of("was_referred"))
     in_need = {k: v for k, v in shape["cin_age_at_31_march"]["shares"].items() if k != "unborn"}
     # Those published as 16 and over hold young people after 18: of each age, as many are taken as of those aged 10 to

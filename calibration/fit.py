@@ -46,6 +46,8 @@ FIRST_YEAR, LAST_FITTED, LAST_YEAR = 2021, 2025, 2030
 PULL = 12.0
 """Events or children a year added to both sides when an area's levels are set, so that small counts move little."""
 ENGLAND_SAMPLE = 20
+DRIVING = ("referrals", "cpp_started", "cla_started", "cla_ceased")
+"""Figures without which a year cannot be fitted."""
 CORRECTION_CHILDREN = 1_500_000
 """The correction simulates about this many children in all, in at least 3 and at most 24 runs."""
 
@@ -159,9 +161,12 @@ def fit_area(
             remedy=f"Fit to {FIRST_YEAR} or later, and run to that year or later",
         )
     say = progress or (lambda _what, _part: None)
-    journey, n_years = JOURNEY, fitted_to - FIRST_YEAR + 1
+    journey = JOURNEY
     field = MeanField(journey, make_grid(journey))
     found = targets(statistics, area, range(FIRST_YEAR - 1, fitted_to + 1))
+    fitted_to = last_published(found, fitted_to)
+    n_years = fitted_to - FIRST_YEAR + 1
+    found = tuple(target for target in found if target.year <= fitted_to)
     scenario, book, levels = area_on_day_one(statistics, area, field, found, fitted_to, last_year, say)
 
     seen = observed_figures(found, n_years)
@@ -178,6 +183,12 @@ def fit_area(
     logs, _, _ = solve(model, logs, seen, jacobian=jacobian)
     parameters = Parameters(book.rates(), multipliers(journey, logs, scenario.n_years), book.values)
     return Fitted(area, scenario, parameters, book, logs, model.correction, levels, found, fitted_to)
+
+
+def last_published(found: tuple[Target, ...], fitted_to: int) -> int:
+    """Return the last year up to `fitted_to` for which the table has what drives a fit; `fitted_to` if it has none."""
+    years = {target.year for target in found if target.figure in DRIVING and FIRST_YEAR <= target.year <= fitted_to}
+    return max(years, default=fitted_to)
 
 
 def area_on_day_one(

@@ -32,7 +32,7 @@ LEVERS = (
     Lever("referral", "Chance of a referral", ("was_referred",)),
     Lever("no_further_action", "Referrals closed at once", ("closed_with_no_further_action", "passed_to_early_help")),
     Lever("not_in_need", "Assessments that find no need", ("found_not_in_need",)),
-    Lever("enquiry", "Section 47 enquiries begun", ("enquiry_began",)),
+    Lever("enquiry", "Section 47 enquiries begun", ("enquiry_began", "enquiry_began_on_plan")),
     Lever("plan_start", "Enquiries that end in a protection plan", ("child_protection_plan_began",)),
     Lever("plan_end", "Protection plans ended", ("stepped_down_to_child_in_need", "child_protection_plan_ended")),
     Lever("into_care", "Coming into care", ("came_into_care",)),

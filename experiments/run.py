@@ -29,7 +29,7 @@ from experiments import results
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
-OPEN_STATES = ("being_assessed", "under_enquiry", "in_need", *ON_A_PLAN, *CARE)
+OPEN_STATES = ("being_assessed", "under_enquiry", "in_need", "in_need_under_enquiry", *ON_A_PLAN, *CARE)
 """The states of the journey that count as an open episode of need."""
 ELSEWHERE = "elsewhere"
 OPEN_AT_31_MARCH = "open_at_31_march"

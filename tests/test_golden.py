@@ -67,7 +67,7 @@ def of_england():
     return {
         "England, steady: children referred at least once before 18, share": now.ever_referred(),
         "England, steady: referrals a year": now.all_flows("was_referred"),
-        "England, steady: enquiries a year": now.all_flows("enquiry_began"),
+        "England, steady: enquiries a year": now.all_flows("enquiry_began", "enquiry_began_on_plan"),
         "England, steady: children with a child protection plan": now.stock(*ON_A_PLAN),
         "England, steady: children looked after": now.stock(*CARE) + now.alone(*CARE),
         "England, steady: children looked after who came alone": now.alone(*CARE),
