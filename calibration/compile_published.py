@@ -177,7 +177,11 @@ def _read_sources(path: Path) -> tuple[list[str], dict[str, list[str]]]:
         remedy = f"{did_you_mean('source_id', header)}Found: {', '.join(header)}."
         raise CareError("There is no column 'source_id'", f"{path}, row 1", remedy)
     column = header.index("source_id")
-    return header, {row[column]: row for row in rows}
+    for number, row in enumerate(rows, start=2):
+        if row and len(row) != len(header):
+            where = f"{path}, row {number}"
+            raise CareError(f"This row has {len(row)} cells, the header has {len(header)}", where, "Correct the row.")
+    return header, {row[column]: row for row in rows if row}
 
 
 def _write(path: Path, header: Iterable[str], rows: Iterable[Sequence[object]]) -> None:

@@ -6,7 +6,9 @@ and column, and what to do. Rows are counted as a spreadsheet counts them: the h
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Mapping
@@ -26,6 +28,11 @@ KEY = ("area_code", "year", "measure", "breakdown", "unit")
 
 SUPPRESSION_MARKS = frozenset({"", "*", "-", "..", ":", "c", "k", "low", "u", "x", "z"})
 """What publishers print in place of a number: `c` small, `z` not applicable, `x` not available, and their kin."""
+
+_COUNTS_OF_CHILDREN = (
+    "^(referrals|rereferrals|children_referred|assessments|initial_child_protection_conferences|cin_|cpp_|cla_|s47)"
+)
+"""Measures that count children, or what happens to a child a few times a year at most."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -109,6 +116,7 @@ def refuse_text_that_cannot_be_read(path: Path, fault: Exception) -> None:
         raise CareError("The file is not UTF-8", place, "Save it again as 'CSV UTF-8 (comma delimited)'.") from fault
     if not content.strip():
         raise CareError("The file of published figures is empty", str(path), "Save or download it again.") from fault
+    refuse_a_row_of_the_wrong_width(path)
     raise CareError(
         f"The file cannot be read as comma-separated values: {str(fault).splitlines()[0]}",
         str(path),
@@ -116,12 +124,41 @@ def refuse_text_that_cannot_be_read(path: Path, fault: Exception) -> None:
     ) from fault
 
 
+def refuse_a_row_of_the_wrong_width(path: Path) -> None:
+    """Refuse a row with fewer or more cells than the header; blank lines are no rows.
+
+    Reads the whole file slowly: call it only where something is amiss.
+    """
+    content = path.read_bytes()
+    if content.startswith(_GZIP_MAGIC):
+        content = gzip.decompress(content)
+    rows = csv.reader(io.StringIO(content.decode("utf-8", errors="replace"), newline=""))
+    try:
+        width = len(next(rows, []))
+        for number, cells in enumerate(rows, start=2):
+            if len(cells) != width and any(cell.strip() for cell in cells):
+                raise CareError(
+                    f"This row has {len(cells)} cell{'s' if len(cells) > 1 else ''}, the header has {width}",
+                    f"{path}, row {number}",
+                    "Fill in the missing cells, or put text with a comma in quotation marks.",
+                )
+    except csv.Error:
+        return  # what else is wrong with it is told by the reader that gave up
+
+
+def refuse_a_header_that_is_no_text(path: Path, found: list[str]) -> None:
+    """Refuse a file whose first line is no text, such as a spreadsheet or a picture under another name."""
+    if any("\ufffd" in name or not name.strip("\ufeff\r\n").isprintable() for name in found):
+        remedy = "Give a table as text, such as a spreadsheet saved as 'CSV UTF-8 (comma delimited)'."
+        raise CareError("The file is not a table in UTF-8", f"{path}, row 1", remedy)
+
+
 def refuse_a_missing_column(path: Path, found: list[str]) -> None:
     """Refuse a table without one of `COLUMNS`."""
     for column in COLUMNS:
         if column not in found:
             unused = [name for name in found if name not in COLUMNS]
-            listed = ", ".join(found[:12])
+            listed = ", ".join(name[:40] for name in found[:12])
             raise CareError(
                 f"There is no column '{column}'",
                 f"{path}, row 1",
@@ -239,21 +276,53 @@ def refuse_a_percent_above_100(table: Table, value: pl.Series) -> None:
         )
 
 
-def refuse_a_year_twice(table: Table) -> None:
-    """Refuse two rows for one area, year, measure, breakdown and unit."""
-    key = table.text.select(KEY)
+def refuse_more_than_all_children(table: Table, value: pl.Series, year: pl.Series) -> None:
+    """Refuse a count of children, referrals or plans above the number of all children of the area, aged 0 to 17.
+
+    The number of the nearest year counts, so a table without `population_0_17` of an area refuses nothing of it.
+    """
+    rows = table.text.select("area_code", "measure", "unit").with_columns(value=value, year=year)
+    children: dict[str, dict[int, float]] = {}
+    populations = rows.filter(pl.col("measure") == "population_0_17")
+    for code, known, count in populations.select("area_code", "year", "value").iter_rows():
+        children.setdefault(code, {})[known] = max(count, children.get(code, {}).get(known, 0.0))
+    if not children:
+        return
+    # Few rows of a sound table come near: only those are looked at one by one.
+    least = {code: min(counts.values()) for code, counts in children.items()}
+    above = pl.col("value") > pl.col("area_code").replace_strict(least, default=None, return_dtype=pl.Float64)
+    counted = pl.col("measure").str.contains(_COUNTS_OF_CHILDREN) & pl.col("unit").str.contains("(?i)^(number|persons)")
+    suspects = rows.with_row_index("place").filter(above & counted)
+    for place, code, count, of in suspects.select("place", "area_code", "value", "year").iter_rows():
+        nearest = min(children[code], key=lambda known: (abs(known - of), known))
+        if count > children[code][nearest]:
+            row = table.text.row(place, named=True)
+            raise CareError(
+                f"The value {row['value']} of '{row['measure']}' is more than all children of the area "
+                f"({children[code][nearest]:.0f} aged 0 to 17 in {nearest})",
+                table.place(row, "value"),
+                "Correct the cell.",
+            )
+
+
+def refuse_a_year_twice(table: Table, year: pl.Series) -> None:
+    """Refuse two rows for one area, year, measure, breakdown and unit, also where the year is written in two ways."""
+    key = table.text.select(KEY).with_columns(year.alias("year"))
     # Different hashes prove different rows in a fraction of the time of a comparison; equal ones are then compared.
     hashes = key.select(pl.struct(KEY).hash().alias("hash"))["hash"]
     if hashes.n_unique() == len(hashes):
         return
-    row = table.first(key.is_duplicated())
+    found = key.is_duplicated()
+    row = table.first(found)
     if row is None:
         return
-    same = pl.all_horizontal(pl.col(column) == row[column] for column in KEY)
-    rows = table.text.filter(same)["row"]
+    first = key.row(int(found.arg_max() or 0), named=True)
+    same = key.select(pl.all_horizontal(pl.col(column) == first[column] for column in KEY)).to_series()
+    rows = table.text.filter(same)
+    one, two = rows["year"][0], rows["year"][1]
     raise CareError(
-        f"The year {row['year']} of '{row['measure']}', '{row['breakdown']}' ({row['unit']}) of {row['area_code']} "
-        "is there twice",
-        f"{table.path}, rows {rows[0]} and {rows[1]}, column year",
+        f"The year {first['year']} of '{row['measure']}', '{row['breakdown']}' ({row['unit']}) of {row['area_code']} "
+        "is there twice" + ("" if one == two else f", as {one} and as {two}"),
+        f"{table.path}, rows {rows['row'][0]} and {rows['row'][1]}, column year",
         "Keep one of the two rows.",
     )

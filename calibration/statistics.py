@@ -229,7 +229,7 @@ class Statistics:
         return [max(codes, key=lambda code: (code in self._current, n_rows[code], code))]
 
 
-def read_statistics(path: Path | None = None) -> Statistics:
+def read_statistics(path: str | Path | None = None) -> Statistics:
     """Read and check a table of published figures.
 
     Parameters
@@ -242,7 +242,7 @@ def read_statistics(path: Path | None = None) -> Statistics:
     CareError
         When it cannot be read or a check of `calibration.refusals` fails.
     """
-    table = _read_text(path or PUBLISHED / "statistics.csv")
+    table = _read_text(PUBLISHED / "statistics.csv" if path is None else Path(path))
     refusals.refuse_a_table_without_rows(table)
     refusals.refuse_an_area_code_of_the_wrong_form(table)
     refusals.refuse_a_blank_cell(table)
@@ -252,9 +252,10 @@ def read_statistics(path: Path | None = None) -> Statistics:
     refusals.refuse_a_value_that_is_not_a_number(table, value)
     refusals.refuse_a_negative_count(table, value)
     refusals.refuse_a_percent_above_100(table, value)
-    refusals.refuse_a_year_twice(table)
-    names = table.text.select("area_code", "area_name").unique(subset="area_code", keep="last", maintain_order=True)
     year = table.text["year"].replace_strict(years, return_dtype=pl.Int32)
+    refusals.refuse_a_year_twice(table, year)
+    refusals.refuse_more_than_all_children(table, value, year)
+    names = table.text.select("area_code", "area_name").unique(subset="area_code", keep="last", maintain_order=True)
     frame = table.text.select(COLUMNS).with_columns(value, year)
     by_code = {code: name or code for code, name in names.iter_rows()}
     return Statistics(frame, table.path, dict(sorted(by_code.items())))
@@ -274,7 +275,12 @@ def _read_text(path: Path) -> Table:
     except (OSError, pl.exceptions.PolarsError) as fault:
         refusals.refuse_text_that_cannot_be_read(path, fault)
         raise
+    if not set(COLUMNS) <= set(text.columns):
+        refusals.refuse_a_header_that_is_no_text(path, text.columns[1:])
     refusals.refuse_a_missing_column(path, text.columns[1:])
+    # Cells that a row lacks are read as blank ones, from the last column on.
+    if text[text.columns[-1]].has_nulls():
+        refusals.refuse_a_row_of_the_wrong_width(path)
     text = text.select("row", *COLUMNS)
     # Blank lines, which spreadsheets leave at the end, read as rows without a cell.
     return Table(path, text.filter(~pl.all_horizontal(pl.col(COLUMNS).is_null())))

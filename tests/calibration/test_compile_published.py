@@ -63,7 +63,12 @@ def test_a_figure_without_a_source_is_refused(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"), [("publication,date\nx,y\n", "no column 'source_id'"), ("", "cannot be read")]
+    ("content", "fault"),
+    [
+        ("publication,date\nx,y\n", "no column 'source_id'"),
+        ("", "cannot be read"),
+        ("publication,source_id\nx\n", "row 2"),
+    ],
 )
 def test_bad_sources(content: str, fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sources = tmp_path / "sources.csv"
