@@ -11,7 +11,7 @@ from abm.describe import in_words
 from abm.errors import CareError
 from abm.pathway import N_HISTORIES
 from experiments.report.payload import Column, columns_of, need_columns, pack, write_page
-from experiments.report.words import patterns_for, words
+from experiments.report.words import CLOCKS, patterns_for, words
 
 _MOMENT = ("child", "week", "step")
 EVENTS = (*_MOMENT, "transition", "from_state", "to_state", "origin", "chance", "draw")
@@ -152,12 +152,16 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
 
 def _legend(legend: dict[str, Any]) -> dict[str, Any]:
     told = ("key", "label", "colour", "law", "stage")
-    states = [{name: str(state[name]) for name in told} for state in legend["states"]]
+    states = [
+        {name: str(state[name]) for name in told} | {"clock": CLOCKS.get(state["key"], str(state["key"]))}
+        for state in legend["states"]
+    ]
     transitions = [
         {
             "key": str(transition["key"]),
             "label": str(transition.get("label") or in_words(str(transition["key"]))),
             "sentence": str(transition["sentence"]),
+            "told_from": {str(key): str(text) for key, text in (transition.get("told_from") or {}).items()},
             "law": str(transition.get("law") or ""),
             "history": _history(transition),
         }

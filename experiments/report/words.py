@@ -9,10 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from abm.journey import JOURNEY
 from abm.pathway import AGE_BANDS, AGE_EDGES_WEEKS, N_AGES, RISK_CLASSES
 
 PROTECTED = ("protected", "in_pre_proceedings")
 """States in which a child is on a child protection plan."""
+
+STEPS = ("assessment_began",)
+"""What a short telling leaves out once its outcome is told."""
+
+WAITING = ("being_assessed", "under_enquiry", "in_need_under_enquiry")
+"""States that end with an outcome: a short telling tells it with what led there."""
+
+CLOCKS = {state.key: state.clock or state.key for state in JOURNEY.states}
+"""On which clock time is counted in each state: in homes of care the time in care, whatever the home."""
 
 HISTORY_WORDS = ("not referred before", "referred before", "on a plan or looked after before")
 
@@ -20,12 +30,15 @@ AGE_WORDS = tuple("under 1" if band == "0" else band.replace("-", " to ") for ba
 
 
 def words() -> dict[str, Any]:
-    """Return the words that the page needs beside the legend, by code."""
+    """Return what the page needs beside the legend: words by code, and the states and transitions it treats apart."""
     return {
         "risks": list(RISK_CLASSES),
         "histories": list(HISTORY_WORDS),
         "ages": list(AGE_WORDS),
         "age_edges": list(AGE_EDGES_WEEKS[:N_AGES]),
+        "steps": list(STEPS),
+        "waiting": list(WAITING),
+        "protected": list(PROTECTED),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,30 @@ def test_a_marker_on_the_time_line_opens_the_reason(look: Looker, journeys_file:
     assert page.locator(".why").count() >= 1
 
 
+def test_a_life_says_where_it_began_how_it_ended_and_how_the_family_matters(
+    look: Looker, journeys_file: Path, run_400: dict[str, pl.DataFrame]
+) -> None:
+    children, events = run_400["children"], run_400["events"]
+    looked_after = children.filter((pl.col("state") == JOURNEY.state_index["foster"]) & (pl.col("since_week") < -60))
+    page = look(journeys_file).open(f"#child={looked_after['child'][0]}")
+    first = page.locator("#life + p").inner_text()
+    assert re.search(r"begins, (she|he) was looked after \(since \w+ \d{4}, when (she|he) was ", first)
+    assert first.endswith("living with foster carers.")
+    sizes = children.group_by("family").len().filter(pl.col("len") > 1)
+    alone = pl.col("uasc")
+    ended = events.filter(pl.col("transition") == JOURNEY.transition_index["found_not_in_need"])["child"].unique()
+    found = children.join(sizes, on="family").filter(~alone & pl.col("child").is_in(ended.implode()))
+    page = look(journeys_file).open(f"#child={found['child'].min()}")
+    assert page.get_by_text("does not change the chances of brothers and sisters").count() == 1
+    shown = page.locator(".sentence").all_inner_texts()
+    assert any("the assessment found that" in line for line in shown)
+    assert not [line for line in shown[:-1] if "began an assessment" in line]
+    assert not [line for line in shown if ", aged " in line]
+    once = events.group_by("child").len().filter(pl.col("len") == 1)["child"]
+    page = look(journeys_file).open(f"#child={looked_after.filter(pl.col('child').is_in(once.implode()))['child'][0]}")
+    assert page.get_by_text("One event.").count() == 1
+
+
 def test_the_narrow_page_does_not_scroll_sideways(look: Looker, journeys_file: Path) -> None:
     looked = look(journeys_file, viewport={"width": 320, "height": 640})
     page = looked.open("#pattern=own&lines=s.protected*2<5,any_care")
@@ -156,7 +181,9 @@ def test_numbers_on_the_page_are_those_of_the_frames(
     page = look(journeys_file).open("#pattern=adopted")
     adopted = run_400["events"].filter(pl.col("transition") == JOURNEY.transition_index["was_adopted"])
     n = adopted["child"].n_unique()
-    assert page.get_by_role("status").inner_text().startswith(f"{n} children match: {100 * n / 400:g}% of all 400")
+    told = re.match(r"(\d+) children match: ([\d.]+)% of all 400 ", page.get_by_role("status").inner_text())
+    assert told
+    assert (int(told[1]), float(told[2])) == (n, 100 * n / 400)
     child = int(adopted["child"].min())  # type: ignore[arg-type]
     page = look(journeys_file).open(f"#child={child}")
     page.get_by_label("Every event").check(force=True)
@@ -204,6 +231,8 @@ def test_hostile_words_stay_words(look: Looker, built: Path, tmp_path: Path) -> 
         for name in ("label", "law", "sentence", "colour"):
             if name in entry:
                 entry[name] = ATTACKS[k % len(ATTACKS)] if name != "colour" else 'red" onload="alert(3)'
+        if entry.get("told_from"):
+            entry["told_from"] = dict.fromkeys(entry["told_from"], ATTACKS[k % len(ATTACKS)])
     path = tmp_path / "hostile.html"
     assert len(ATTACKS) >= 50
     about = toy_about(area=HOSTILE, digest=HOSTILE, version=HOSTILE, assumed=[*ATTACKS, PLACEHOLDER])

@@ -11,7 +11,7 @@ from abm.errors import CareError
 from abm.journey import JOURNEY
 from experiments.report import payload
 from experiments.report.journeys_page import children_shown, write_journeys_page
-from experiments.report.words import PATTERNS, patterns_for
+from experiments.report.words import PATTERNS, PROTECTED, STEPS, WAITING, patterns_for
 from tests.report.toy import toy_about, toy_legend, toy_run
 from tests.report.unpack import unpack_page
 
@@ -145,3 +145,26 @@ def test_every_ready_pattern_names_what_the_journey_declares() -> None:
 def test_a_toy_legend_leaves_out_patterns_it_cannot_tell() -> None:
     legend = {"states": [{"key": "at_home", "stage": "home"}], "transitions": []}
     assert [pattern["key"] for pattern in patterns_for(legend)] == ["came_alone"]
+
+
+def test_what_the_page_treats_apart_is_declared() -> None:
+    assert {*WAITING, *PROTECTED} <= set(JOURNEY.state_index)
+    assert set(STEPS) <= set(JOURNEY.transition_index)
+
+
+def test_the_page_knows_the_words_by_source_and_the_clock_of_each_state(tmp_path: Path, frames: Frames) -> None:
+    header, _ = write(tmp_path / "page.html", frames)
+    told = {t["key"]: t["told_from"] for t in header["legend"]["transitions"]}
+    assert told == {t.key: dict(t.told_from) for t in JOURNEY.transitions}
+    clock = {s["key"]: s["clock"] for s in header["legend"]["states"]}
+    assert clock["foster"] == clock["childrens_home"] != clock["placed_for_adoption"]
+    assert clock["at_home"] == "at_home"
+
+
+def test_a_legend_without_words_by_source_will_do(tmp_path: Path, frames: Frames) -> None:
+    legend = toy_legend()
+    for transition in legend["transitions"]:
+        transition.pop("told_from", None)
+    path = tmp_path / "page.html"
+    write_journeys_page(path, legend=legend, about=toy_about(), **frames)
+    assert all(t["told_from"] == {} for t in unpack_page(path)[0]["legend"]["transitions"])

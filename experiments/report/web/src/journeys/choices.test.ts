@@ -13,9 +13,9 @@ const offered = choices(data);
 
 describe("the builder", () => {
   it("offers groups, situations and events, and no situation outside of the area", () => {
-    expect(offered.find((c) => c.key === "any_care")!.codes).toEqual([5, 6, 7]);
+    expect(offered.find((c) => c.key === "any_care")!.codes).toEqual([5, 6, 7, 12]);
     expect(offered.some((c) => c.key === "s.elsewhere")).toBe(false);
-    expect(offered.filter((c) => c.kind === "event")).toHaveLength(10);
+    expect(offered.filter((c) => c.kind === "event")).toHaveLength(15);
   });
 
   it("keeps lines in the address and reads them back", () => {

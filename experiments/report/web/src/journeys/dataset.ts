@@ -9,12 +9,16 @@ export interface State {
   colour: string;
   law: string;
   stage: Stage;
+  /** States with the same one count time together: homes of care count the time in care. */
+  clock: string;
 }
 
 export interface Transition {
   key: string;
   label: string;
   sentence: string;
+  /** The sentence for a child who comes from one state, by the key of that state. */
+  told_from: Record<string, string>;
   law: string;
   /** The least history a child has from the week after. */
   history: number;
@@ -54,6 +58,11 @@ export interface Words {
   histories: string[];
   ages: string[];
   age_edges: number[];
+  /** Keys of transitions that a short telling leaves out once their outcome is told. */
+  steps: string[];
+  /** Keys of states: those that end with an outcome, and those of a child protection plan. */
+  waiting: string[];
+  protected: string[];
 }
 
 export interface Header {

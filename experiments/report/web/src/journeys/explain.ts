@@ -1,6 +1,6 @@
 /** Why an event happened: the chance, the draw, what else could have happened, and the group whose rates were used. */
 import { BIRTHDAY, CHANCE, type Dataset, OUTCOME } from "./dataset";
-import { clause, type Life, type LifeEvent } from "./story";
+import { type Life, type LifeEvent, situation, told } from "./story";
 import { lengthWords } from "../shared/time";
 import { onHundred, oneIn, percent } from "../shared/numbers";
 
@@ -59,9 +59,8 @@ function decided(event: LifeEvent, overall: number | null): string[] {
 
 function groupOf(data: Dataset, life: Life, event: LifeEvent): string[] {
   const { words } = data;
-  const { label, stage } = data.legend.states[event.from]!;
-  const situation = stage === "care" ? "looked after" : label.charAt(0).toLowerCase() + label.slice(1);
-  const stayed = event.waited > 0 ? `Time in that situation (${situation}): ${lengthWords(event.waited)}.` : "";
+  const [whole] = situation(data, event.from);
+  const stayed = event.waited > 0 ? `Time in that situation (${whole}): ${lengthWords(event.waited)}.` : "";
   if (life.alone) return ["The chances are those for young people who came to England alone.", stayed].filter(Boolean);
   const weeks = event.week - life.birth;
   const band = words.age_edges.findLastIndex((edge) => weeks >= edge);
@@ -82,7 +81,7 @@ export function reasonFor(data: Dataset, life: Life, event: LifeEvent): Reason {
   for (let row = data.firstOption[event.row]!; drawn && row < data.firstOption[event.row + 1]!; row++) {
     const chance = option.chance[row]!;
     const taken = option.transition[row] === event.transition && option.to[row] === event.to;
-    const label = clause(legend.transitions[option.transition[row]!]!.sentence, life.girl);
+    const label = told(data, { transition: option.transition[row]!, from: event.from }, life.girl);
     possibilities.push({ label, chance, overall: weekly ? null : none * chance, taken });
     none *= 1 - chance;
   }

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 
 import { BIRTHDAY, brothersAndSisters, OUTCOME, PLAN } from "./dataset";
 import { drawFits, reasonFor } from "./explain";
-import { activeSpan, clause, headline, lifeOf, relation, sentenceOf, statusStretches, who } from "./story";
+import { activeSpan, clause, dayOne, lifeOf, relation, sentenceOf, statusStretches, who } from "./story";
 import {
-  BORN, CAME_INTO_CARE, CHILDRENS_HOME, CLOSED, ELSEWHERE, ENTERING, FOSTER, GREW_UP, GROWN_UP, HOME, MOVED, PLACED,
-  REFERRED, toyData, WAS_REFERRED,
+  ADOPTED, BORN, CAME_INTO_CARE, CHILDRENS_HOME, CLOSED, ELSEWHERE, ENQUIRY_ON_PLAN, ENTERING, FOSTER, GREW_UP, GROWN_UP,
+  HOME, MOVED, PLACED, PLACED_FOR_ADOPTION, REFERRED, type ToyChild, toyData, WAS_REFERRED,
 } from "./testing";
 
 const LIFE = {
@@ -22,10 +22,11 @@ const LIFE = {
 
 describe("sentences", () => {
   it("says she, he, her, his and the month and age", () => {
-    expect(sentenceOf("{They} {were} referred to children's social care.", true, "March 2022", 4))
-      .toBe("In March 2022, aged 4, she was referred to children's social care.");
-    expect(sentenceOf("A conference decided on a child protection plan.", false, "May 2020", 0))
+    expect(sentenceOf("she was referred to children's social care", true, "March 2022", 4))
+      .toBe("In March 2022, when she was 4, she was referred to children's social care.");
+    expect(sentenceOf("a conference decided on a child protection plan", false, "May 2020", 0))
       .toBe("In May 2020, when he was under 1, a conference decided on a child protection plan.");
+    expect(sentenceOf("he turned 18", false, "May 2020", null)).toBe("In May 2020, he turned 18.");
     expect(clause("{They} went home to {their} family.", false)).toBe("he went home to his family");
   });
 
@@ -40,7 +41,7 @@ describe("lifeOf", () => {
 
   it("tells each event once, in order, numbered", () => {
     expect(life.events.map((e) => e.number)).toEqual([1, 2, 3, 4, 5]);
-    expect(life.events[0]!.sentence).toBe("In March 2022, aged 5, she was referred to children's social care.");
+    expect(life.events[0]!.sentence).toBe("In March 2022, when she was 5, she was referred to children's social care.");
   });
 
   it("uses the history of earlier weeks, not of the same week", () => {
@@ -58,13 +59,17 @@ describe("lifeOf", () => {
     expect(statusStretches(data, life.stretches)).toEqual([{ state: HOME, from: 0, to: 150 }, { state: -1, from: 150, to: 520 }]);
   });
 
-  it("tells what follows at once together, and at most so many headlines", () => {
-    const short = headline(data, life.events, true);
-    expect(short.map((e) => e.number)).toEqual([1, 3, 5]);
-    expect(short[1]!.sentence).toBe("In February 2023, aged 6, she became looked after; she went to live with foster carers.");
-    expect(short[1]!.then.map((e) => e.number)).toEqual([4]);
-    expect(headline(data, life.events, true, 1).map((e) => e.number)).toEqual([3]);
-    expect(life.events[2]!.sentence).toBe("In February 2023, aged 6, she became looked after.");
+  it("tells an event by the state that it leaves", () => {
+    const moves = [{ week: 10, transition: MOVED, to: CHILDRENS_HOME }, { week: 20, transition: MOVED, to: CHILDRENS_HOME }];
+    const moved = lifeOf(toyData([{ state: FOSTER, events: moves }]), 0);
+    expect(moved.events.map((e) => e.sentence)).toEqual([
+      "In June 2020, when she was 1, she moved to a children's home.", "In August 2020, when she was 1, she moved to another children's home.",
+    ]);
+  });
+
+  it("tells a birthday without the age, which it says itself", () => {
+    const grown = lifeOf(toyData([{ birth: -900, sex: 1, events: [{ week: 36, transition: GREW_UP, to: GROWN_UP, origin: BIRTHDAY }] }]), 0);
+    expect(grown.events[0]!.sentence).toBe("In December 2020, he turned 18.");
   });
 
   it("says who it is, and spans the active time", () => {
@@ -76,6 +81,28 @@ describe("lifeOf", () => {
     const born = lifeOf(toyData([{ state: ELSEWHERE, birth: 60, enter: 60, since: 60, events: [{ week: 60, transition: BORN, to: HOME, origin: PLAN }] }]), 0);
     expect(born.events[0]!.sentence).toBe("In May 2021, she was born.");
     expect(born.stretches).toEqual([{ state: HOME, from: 60, to: 520 }]);
+  });
+});
+
+describe("dayOne", () => {
+  const there = (child: ToyChild): string => {
+    const data = toyData([{ birth: -600, since: -310, ...child }]);
+    return dayOne(data, lifeOf(data, 0));
+  };
+
+  it("counts the time in care, not in the home, and the time on a plan, not under an enquiry", () => {
+    expect(there({ state: FOSTER, sex: 1 })).toBe("he was looked after (since April 2014, when he was 5), living with foster carers");
+    expect(there({ state: ENQUIRY_ON_PLAN }))
+      .toBe("she was on a child in need plan (since April 2014, when she was 5), under a section 47 enquiry");
+    expect(there({ state: PLACED_FOR_ADOPTION, since: -20 }))
+      .toBe("she was looked after, placed for adoption, since November 2019, when she was 11");
+  });
+
+  it("says since when only where it is known and not since birth", () => {
+    expect(there({})).toBe("she was at home, not open to services, since April 2014, when she was 5");
+    expect(there({ since: -600 })).toBe("she was at home, not open to services");
+    expect(there({ state: ADOPTED, since: -1 })).toBe("she was adopted");
+    expect(there({ since: -590 })).toBe("she was at home, not open to services, since November 2008, when she was under 1");
   });
 });
 

@@ -1,5 +1,5 @@
 /** One child's life, read from the columns: stretches of time in each state, and events as sentences. */
-import { type Dataset, OUTCOME, PLAN, type Stage } from "./dataset";
+import { BIRTHDAY, type Dataset, PLAN } from "./dataset";
 import { ageAt, ageWords, monthOf, WEEKS_PER_YEAR } from "../shared/time";
 
 export interface Stretch {
@@ -22,10 +22,9 @@ export interface LifeEvent {
   draw: number;
   /** The child's history when it was decided: earlier weeks only. */
   history: number;
-  /** Weeks in the state that it left; while looked after, in care whatever the home. */
+  /** Weeks on the clock of the state that it left: in most homes of care the time in care. NaN where it is not known. */
   waited: number;
   sentence: string;
-  significance: number;
   /** In a short telling: what followed at once in the same week, told with it. */
   then: LifeEvent[];
 }
@@ -46,6 +45,8 @@ export interface Life {
   events: LifeEvent[];
 }
 
+const IN_CARE_WORDS = "looked after";
+
 const PRONOUNS = {
   girl: { they: "she", them: "her", their: "her", were: "was" },
   boy: { they: "he", them: "him", their: "his", were: "was" },
@@ -59,29 +60,56 @@ export function clause(sentence: string, girl: boolean): string {
   return filled.charAt(0).toLowerCase() + filled.slice(1).replace(/\.$/, "");
 }
 
-/** "In March 2022, aged 4, she was referred to children's social care." */
-export function sentenceOf(sentence: string, girl: boolean, month: string, age: number): string {
-  const told = clause(sentence, girl);
-  const they = girl ? "she" : "he";
-  const when = told.startsWith(`${they} `) ? `aged ${ageWords(age)}` : `when ${they} was ${age < 1 ? "under 1" : age}`;
-  return `In ${month}, ${when}, ${told}.`;
+/** The declared sentence of a transition for a child who comes from the state `from`. */
+export function declaredSentence(data: Dataset, transition: number, from: number): string {
+  const { sentence, told_from } = data.legend.transitions[transition]!;
+  const { key } = data.legend.states[from]!;
+  return Object.hasOwn(told_from, key) ? told_from[key]! : sentence;
 }
 
-const OPEN_STAGES: readonly Stage[] = ["plan", "care"];
+/** What happened in one event: "she was adopted". */
+export function told(data: Dataset, event: { transition: number; from: number }, girl: boolean): string {
+  return clause(declaredSentence(data, event.transition, event.from), girl);
+}
 
-/** How much an event matters in a short telling: 0 (a step on the way) to 6. */
-export function significance(data: Dataset, from: number, to: number, origin: number): number {
-  const states = data.legend.states;
-  const [a, b] = [states[from]!.stage, states[to]!.stage];
-  if (b === "care" && a !== "care") return 6;
-  if (a === "care" && b !== "care") return 6;
-  if (b === "after_care" || a === "after_care") return 5;
-  if (states[to]!.key === "protected" || (a === "plan" && b === "home")) return 4;
-  if (OPEN_STAGES.includes(a) && a === b) return 3;
-  if (b === "plan") return 3;
-  if (a === "home" && b === "front_door") return 2;
-  if (origin === PLAN) return 2;
-  return b === "left" ? 2 : 1;
+/** "when she was 4". */
+function ageClause(girl: boolean, age: number): string {
+  return `when ${girl ? "she" : "he"} was ${ageWords(age)}`;
+}
+
+/** "In March 2022, when she was 4, she was referred." At a birth and a birthday, which tell the age, without it. */
+export function sentenceOf(what: string, girl: boolean, month: string, age: number | null): string {
+  return `In ${month}, ${age === null ? "" : `${ageClause(girl, age)}, `}${what}.`;
+}
+
+/**
+ * What a state is called in a sentence, in two parts: what its clock counts, and the rest.
+ *
+ * ["looked after", "living with parents"], ["on a child in need plan", "under a section 47 enquiry"], ["adopted", ""]
+ */
+export function situation(data: Dataset, state: number): [string, string] {
+  const small = (label: string): string => label.charAt(0).toLowerCase() + label.slice(1);
+  const { clock, label, stage } = data.legend.states[state]!;
+  const together = data.legend.states.filter((s) => s.clock === clock);
+  const whole = together.length < 2 ? small(label) : stage === "care" ? IN_CARE_WORDS : small(together[0]!.label);
+  const all = small(label);
+  if (all === whole) return [whole, ""];
+  return [whole, all.startsWith(`${whole}, `) ? all.slice(whole.length + 2) : all];
+}
+
+/** The situation on the first day: "he was looked after (since March 2014, when he was 5), living with parents". */
+export function dayOne(data: Dataset, life: Life): string {
+  const { stage } = data.legend.states[life.startState]!;
+  const [whole, rest] = situation(data, life.startState);
+  // Since birth goes without saying; how long ago an order was made or a child adopted is not known.
+  const known = life.since < 0 && life.since > life.birth && !(stage === "after_care" && life.since === -1);
+  const since = known
+    ? `since ${monthOf(life.since, data.firstYear)}, ${ageClause(life.girl, ageAt(life.since, life.birth))}`
+    : "";
+  // A home with a clock of its own does not say by itself that a child is looked after.
+  const was = `${life.girl ? "she" : "he"} was ${stage === "care" && whole !== IN_CARE_WORDS ? `${IN_CARE_WORDS}, ` : ""}`;
+  if (rest) return `${was}${whole}${since && ` (${since})`}, ${rest}`;
+  return `${was}${whole}${since && `, ${since}`}`;
 }
 
 /** Read the life of the child at position `i`. */
@@ -93,7 +121,11 @@ export function lifeOf(data: Dataset, i: number): Life {
   const events: LifeEvent[] = [];
   let state = child.state[i]!, began = child.since[i]!, history = child.history[i]!, reached = history;
   let week = -1;
-  const inCare = (code: number): boolean => data.legend.states[code]!.stage === "care";
+  const { states } = data.legend;
+  const inCare = (code: number): boolean => states[code]!.stage === "care";
+  // A home with a clock of its own does not end the time in care.
+  const inCareTime = (code: number): boolean => situation(data, code)[0] === IN_CARE_WORDS;
+  let care = inCareTime(state) ? began : NaN;
   const from = Math.max(0, enter);
   let drawn = from;
   for (let row = data.firstEvent[i]!; row < data.firstEvent[i + 1]!; row++) {
@@ -104,15 +136,16 @@ export function lifeOf(data: Dataset, i: number): Life {
     drawn = Math.max(drawn, now);
     const declared = data.legend.transitions[transition]!;
     const age = ageAt(now, birth);
-    const sentence = now === birth && origin === PLAN
-      ? `In ${monthOf(now, data.firstYear)}, ${clause(declared.sentence, girl)}.`
-      : sentenceOf(declared.sentence, girl, monthOf(now, data.firstYear), age);
+    const known = (now === birth && origin === PLAN) || origin === BIRTHDAY;
+    const place = { transition, from: event.from[row]! };
+    const sentence = sentenceOf(told(data, place, girl), girl, monthOf(now, data.firstYear), known ? null : age);
     events.push({
       row, number: events.length + 1, week: now, age, transition, from: event.from[row]!, to, origin,
       chance: event.chance[row]!, draw: event.draw[row]!, history, waited: now - began, sentence,
-      significance: significance(data, event.from[row]!, to, origin), then: [],
+      then: [],
     });
-    if (to !== state && !(inCare(state) && inCare(to))) began = now;
+    if (inCare(to) && !inCare(state)) care = now;
+    if (states[to]!.clock !== states[state]!.clock) began = inCare(state) && inCareTime(to) ? care : now;
     state = to;
     reached = Math.max(reached, declared.history);
   }
@@ -139,30 +172,6 @@ function merged(stretches: Stretch[]): Stretch[] {
 export function statusStretches(data: Dataset, stretches: Stretch[]): Stretch[] {
   const inCare = (state: number): boolean => data.legend.states[state]!.stage === "care";
   return merged(stretches.map((s) => (inCare(s.state) ? { ...s, state: -1 } : s)));
-}
-
-/** Events with what followed at once in the same week told in the same sentence. */
-export function joined(data: Dataset, events: LifeEvent[], girl: boolean): LifeEvent[] {
-  const out: LifeEvent[] = [];
-  for (const event of events) {
-    const last = out.at(-1);
-    if (last && event.origin === OUTCOME && event.week === last.week) {
-      last.then.push(event);
-      last.significance = Math.max(last.significance, event.significance);
-      const told = clause(data.legend.transitions[event.transition]!.sentence, girl);
-      last.sentence = `${last.sentence.slice(0, -1)}; ${told}.`;
-    } else out.push({ ...event, then: [] });
-  }
-  return out;
-}
-
-/** At most `most` events that matter most, in the order of time; steps on the way are left out. */
-export function headline(data: Dataset, events: LifeEvent[], girl: boolean, most = 12): LifeEvent[] {
-  return joined(data, events, girl)
-    .filter((e) => e.significance > 1)
-    .sort((a, b) => b.significance - a.significance || a.number - b.number)
-    .slice(0, most)
-    .sort((a, b) => a.number - b.number);
 }
 
 /** The weeks from shortly before the first event to shortly after the last one or the end of the last open stretch. */

@@ -1,12 +1,29 @@
 /** A small journey and hand-made lives for the tests. */
 import { arrange, type Dataset, type Header, type Stage } from "./dataset";
 
+type Codes<N extends number, T extends number[] = []> = T["length"] extends N ? T : Codes<N, [...T, number]>;
+
+/** The codes of what is declared, each a number of its own. */
+function codes<N extends number>(declared: unknown[], n: N): Codes<N> {
+  if (declared.length !== n) throw new Error(`${declared.length} are declared, ${n} are named`);
+  return declared.map((_, k) => k) as Codes<N>;
+}
+
 export const STATES: [string, Stage][] = [
   ["elsewhere", "left"], ["at_home", "home"], ["referred", "front_door"], ["in_need", "plan"], ["protected", "plan"],
   ["entering_care", "care"], ["foster", "care"], ["childrens_home", "care"], ["reunified", "after_care"], ["grown_up", "left"],
+  ["being_assessed", "front_door"], ["in_need_under_enquiry", "plan"], ["placed_for_adoption", "care"], ["adopted", "after_care"],
 ];
-export const [ELSEWHERE, HOME, REFERRED, IN_NEED, PROTECTED, ENTERING, FOSTER, CHILDRENS_HOME, REUNIFIED, GROWN_UP] =
-  STATES.map((_, k) => k) as [number, number, number, number, number, number, number, number, number, number];
+const NAMES: Record<string, string> = {
+  at_home: "At home, not open to services", foster: "Living with foster carers", in_need: "On a child in need plan",
+  in_need_under_enquiry: "On a child in need plan, under a section 47 enquiry", placed_for_adoption: "Placed for adoption",
+  adopted: "Adopted",
+};
+const CLOCKS: Record<string, string> = {
+  entering_care: "care", foster: "care", childrens_home: "care", in_need: "need_plan", in_need_under_enquiry: "need_plan",
+};
+export const [ELSEWHERE, HOME, REFERRED, IN_NEED, PROTECTED, ENTERING, FOSTER, CHILDRENS_HOME, REUNIFIED, GROWN_UP,
+  ASSESSED, ENQUIRY_ON_PLAN, PLACED_FOR_ADOPTION, ADOPTED] = codes(STATES, 14);
 
 const TRANSITIONS: [string, string, number][] = [
   ["born", "{They} {were} born.", 0], ["was_referred", "{They} {were} referred to children's social care.", 1],
@@ -14,9 +31,12 @@ const TRANSITIONS: [string, string, number][] = [
   ["plan_ended", "The plan ended.", 0], ["came_into_care", "{They} became looked after.", 2],
   ["placed", "{They} went to live with foster carers.", 0], ["moved", "{They} moved to a children's home.", 0],
   ["went_home", "{They} went home to {their} family.", 0], ["grew_up", "{They} turned 18.", 0],
+  ["assessment_began", "A social worker began an assessment.", 0], ["not_in_need", "The assessment found no need.", 0],
+  ["need_plan_began", "A child in need plan began.", 2], ["enquiry_began_on_plan", "An enquiry began.", 0],
+  ["plan_went_on", "The enquiry ended.", 0],
 ];
-export const [BORN, WAS_REFERRED, CLOSED, PLAN_BEGAN, PLAN_ENDED, CAME_INTO_CARE, PLACED, MOVED, WENT_HOME, GREW_UP] =
-  TRANSITIONS.map((_, k) => k) as [number, number, number, number, number, number, number, number, number, number];
+export const [BORN, WAS_REFERRED, CLOSED, PLAN_BEGAN, PLAN_ENDED, CAME_INTO_CARE, PLACED, MOVED, WENT_HOME, GREW_UP,
+  ASSESSMENT_BEGAN, NOT_IN_NEED, NEED_PLAN_BEGAN, ENQUIRY_BEGAN, PLAN_WENT_ON] = codes(TRANSITIONS, 15);
 
 export interface ToyEvent {
   week: number;
@@ -47,13 +67,19 @@ export const HEADER: Header = {
     digest: "0", assumed: [],
   },
   legend: {
-    states: STATES.map(([key, stage]) => ({ key, label: `State ${key}`, colour: "#12436D", law: "", stage })),
-    transitions: TRANSITIONS.map(([key, sentence, history]) => ({ key, label: key.replaceAll("_", " "), sentence, law: "", history })),
+    states: STATES.map(([key, stage]) => ({
+      key, label: NAMES[key] ?? `State ${key}`, colour: "#12436D", law: "", stage, clock: CLOCKS[key] ?? key,
+    })),
+    transitions: TRANSITIONS.map(([key, sentence, history]) => ({
+      key, label: key.replaceAll("_", " "), sentence, law: "", history,
+      told_from: key === "moved" ? { childrens_home: "{They} moved to another children's home." } : ({} as Record<string, string>),
+    })),
   },
   patterns: [],
   words: {
     risks: ["low", "moderate", "raised", "high"], histories: ["not referred before", "referred before", "planned for before"],
     ages: ["under 1", "1 to 4", "5 to 9", "10 to 15", "16 to 17"], age_edges: [0, 52, 260, 520, 832],
+    steps: ["assessment_began"], waiting: ["being_assessed", "in_need_under_enquiry"], protected: ["protected"],
   },
   n_simulated: 100,
   one_in: 1,
