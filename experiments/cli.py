@@ -148,7 +148,9 @@ def calibrate(
 
     with Progress() as progress:
         made = jobs.calibrate(table, found, target, until, workers, progress)
-    years = tuple(range(made.fitted.scenario.first_year, until + 1))
+    years = tuple(range(made.fitted.scenario.first_year, made.fitted.fitted_to + 1))
+    if made.fitted.fitted_to < until:
+        print(f"Fitted up to {made.fitted.fitted_to}: nothing after that year that a fit needs is in the table.")
     title = f"{found.name}: the fit, less what was published, in percent of it"
     print_residuals(jobs.residuals_of_fit(made), years, title)
     print(f"The fit is in {target}. Simulate it with: journeys run {found.code} --fit {target}")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from calibration.statistics import Area, Statistics
 from experiments import jobs, results
-from experiments.compare.words import SIMULATED
+from experiments.compare.words import SIMULATED, how_far_it_goes
 from experiments.plan import Plan
 from experiments.screen import Progress, print_comparison
 
 AREA, FOLDER = "E06000009", "results/demo"
+_YEARS = (("scenario", "first_year"), ("fit", "fitted_to"), ("scenario", "last_year"))
 _OPENS = {results.REPORT: "the figures, beside published ones", results.JOURNEYS: "simulated children's journeys"}
 
 
@@ -29,7 +30,15 @@ def show(target: Path, area: Area, notes: list[str]) -> None:
     figures = results.read_table(target, manifest, results.FIGURES)
     n = len(manifest["seeds"])
     runs = f"{n} simulated run{'s' if n > 1 else ''}"
-    print_comparison(figures, f"{area.name}: published, system dynamics (SD) and {runs} (ABM)")
+    first, fitted_to, last = (int(manifest[part][year]) for part, year in _YEARS)
+    print_comparison(
+        figures,
+        f"{area.name}, fitted up to {fitted_to}: published, system dynamics (SD) and {runs} (ABM)",
+        tuple(sorted({first, fitted_to, last})),
+        n,
+    )
+    for line in how_far_it_goes(fitted_to, int(manifest["fit"]["published_to"])):
+        print(line)
     print(SIMULATED)
     for note in notes:
         print(note)

@@ -12,13 +12,14 @@ from abm.describe import legend
 from abm.errors import CareError
 from abm.journey import JOURNEY
 from abm.outputs import output_named
-from calibration.fit import FIRST_YEAR, LAST_FITTED, YearlyModel, fit_area
+from calibration.fit import FIRST_YEAR, LAST_FITTED, YearlyModel, fit_area, last_published
 from calibration.fitted import SavedFit, load_fit, new_fit, save_fit
 from calibration.levers import FITTED_FIGURES
 from calibration.statistics import Area, Statistics
 from calibration.system import fit_system
+from calibration.targets import targets
 from experiments import results
-from experiments.compare.forecast import RUNS, forecast_frame
+from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, RUNS, forecast_frame
 from experiments.compare.frames import frames, published_points
 from experiments.compare.report import read_comparison, write_report
 from experiments.compare.words import journey_assumptions
@@ -26,6 +27,9 @@ from experiments.plan import LAST_YEAR, Plan
 from experiments.report.journeys_page import children_shown, write_journeys_page
 from experiments.report.payload import TEMPLATES
 from experiments.run import manifest_facts, same_run, shortened, simulate_area, system_figures, write_run
+
+STARTS_WITH = ("cla_at_31_march", "cpp_at_31_march")
+"""Stocks of 31 March 2020 without which there is no day one."""
 
 Say = Callable[[str, float], None]
 
@@ -40,10 +44,36 @@ def fit(
     workers: int = 1,
 ) -> SavedFit:
     """Fit an area for the simulation, and system dynamics by itself."""
+    refuse_an_area_without_a_start(statistics, area)
     fitted = fit_area(statistics, area, fitted_to=fitted_to, last_year=last_year, workers=workers, progress=say)
     say("system dynamics", 0.0)
     system = fit_system(fitted, progress=lambda part: say("system dynamics", part))
     return new_fit(fitted, system, statistics)
+
+
+def refuse_an_area_without_a_start(statistics: Statistics, area: Area) -> None:
+    """Refuse an area that the table does not have where the simulation starts, with the likely reason."""
+    start = FIRST_YEAR - 1
+    known = {target.figure for target in targets(statistics, area, (start,))}
+    for figure in STARTS_WITH:
+        if figure in known:
+            continue
+        later = [year for measure in STARTS_WITH for year in statistics.cells(area, measure)]
+        if not later or min(later) > start:
+            since = f"its first are of {min(later)}" if later else "it has none of any year"
+            why = f"The likely reason: the area was made later, out of others ({since})"
+        else:
+            why = "The likely reason: its figures of that year are too small to be published"
+        raise CareError(
+            f"There is no '{figure}' of {area.name} for {start}, where the simulation starts",
+            str(statistics.path),
+            f"{why}. Choose another area: 'journeys areas' lists them",
+        )
+
+
+def last_year_published(statistics: Statistics, area: Area) -> int:
+    """Return the last year for which the table has what a fit needs."""
+    return last_published(targets(statistics, area, range(FIRST_YEAR, LAST_FITTED + 1)), LAST_FITTED)
 
 
 def calibrate(statistics: Statistics, area: Area, target: Path, fitted_to: int, workers: int, say: Say) -> SavedFit:
@@ -126,7 +156,11 @@ def run(
         tables = frames(fitted, simulated.figures, system_figures(made.system), years=simulated.scenario_years)
         for name, frame in zip((results.FIGURES, results.RESIDUALS, results.METRICS), tables, strict=True):
             results.write_table(frame, folder, name)
-        if test:
+        published_to = last_year_published(statistics, area)
+        if test and published_to <= HELD_BACK_FROM:
+            held_out = " and ".join(map(str, FORECAST_YEARS))
+            notes.append(f"The test against {held_out} was left out: of those years the table has nothing it needs.")
+        elif test:
             if prefix is not None:
                 prefix("Test, fitted to 2023: ")
             seeds = plan.seeds[:RUNS]
@@ -134,7 +168,7 @@ def run(
             results.write_table(forecast, folder, results.FORECAST)
             if prefix is not None:
                 prefix("")
-        results.write_manifest(folder, manifest_facts(made, simulated))
+        results.write_manifest(folder, manifest_facts(made, simulated, published_to))
         if pages:
             say("pages", 0.0)
             notes += write_pages(folder, say)

@@ -27,7 +27,7 @@ TABLES = (EVENTS, CHILDREN, STOCKS, RUNS, FIGURES, RESIDUALS, METRICS, FORECAST,
 OURS = frozenset((*TABLES, FIT, ARRAYS, REPORT, JOURNEYS, MANIFEST))
 """Every file that we write into a folder of results."""
 
-FORMAT = 1
+FORMAT = 2
 _WHAT = "Results of journeys-abm. Every child in them is simulated, not a real child."
 _AGAIN = "Make the results again with 'journeys run'"
 _CHOOSE = "Choose a new or an empty folder with --to"

@@ -201,8 +201,11 @@ def stocks_table(simulated: Simulated, system: SystemFit, journey: Journey = JOU
 # The folder ----------------------------------------------------------------------------------------------------------
 
 
-def manifest_facts(fit: SavedFit, simulated: Simulated) -> dict[str, Any]:
-    """Return what it takes to get these results again, and to know that they are the same."""
+def manifest_facts(fit: SavedFit, simulated: Simulated, published_to: int | None = None) -> dict[str, Any]:
+    """Return what it takes to get these results again, and to know that they are the same.
+
+    `published_to` is the last year for which the table has what a fit needs; that of the fit if None.
+    """
     fitted, scenario = fit.fitted, simulated.first.scenario
     return {
         "area": {"code": fitted.area.code, "name": fitted.area.name},
@@ -217,6 +220,7 @@ def manifest_facts(fit: SavedFit, simulated: Simulated) -> dict[str, Any]:
         "digests": {str(seed): digest for seed, digest in zip(simulated.seeds, simulated.digests, strict=True)},
         "fit": {
             "fitted_to": fitted.fitted_to,
+            "published_to": fitted.fitted_to if published_to is None else published_to,
             "figures": list(FITTED_FIGURES),
             "factors": [lever.label for lever in LEVERS],
             "factors_ahead": factors_ahead(fitted),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from experiments.compare.words import Line, line_of, number
+from experiments.compare.frames import RUNS_OF_AN_INTERVAL
+from experiments.compare.words import Line, how_far_apart, line_of, number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +32,7 @@ TABLE_FIGURES = (
 )
 """The dozen figures of the table on the screen."""
 TABLE_YEARS = (2021, 2025, 2030)
-_COLUMNS = ("Year", "Published", "SD", "ABM median", "90% interval")
+_COLUMNS = ("Year", "Published", "SD", "ABM median")
 _PLAIN_WIDTH, _LABEL_WIDTHS, _PADDING = 110, (14, 36), 3
 
 STEPS = {
@@ -109,24 +110,36 @@ def console() -> Console:
     return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PLAIN_WIDTH)
 
 
-def print_comparison(figures: pl.DataFrame, title: str, years: tuple[int, ...] = TABLE_YEARS) -> None:
-    """Print the dozen figures: published, system dynamics, the median of the simulation and its 90% interval."""
+def spread_title(n_runs: int) -> str:
+    """Return the title of the column that shows how far the runs differ: only many runs have a 90% interval."""
+    if n_runs >= RUNS_OF_AN_INTERVAL:
+        return "90% interval"
+    # On two lines, so that the column stays narrow.
+    return how_far_apart(n_runs).capitalize().replace(" of ", "\nof ")
+
+
+def print_comparison(
+    figures: pl.DataFrame, title: str, years: tuple[int, ...] = TABLE_YEARS, n_runs: int = RUNS_OF_AN_INTERVAL
+) -> None:
+    """Print the dozen figures: published, system dynamics, the median of the simulation and how far its runs differ."""
     from rich.box import HORIZONTALS
     from rich.table import Table
 
     screen = console()
     blocks = []
     for figure in TABLE_FIGURES:
-        found = {year: line for year in years if (line := line_of(figures, figure, year)) is not None}
+        found = {year: line for year in years if (line := line_of(figures, figure, year, n_runs)) is not None}
         if found:
             label = next(iter(found.values())).label
             blocks.append((label, [_cells(line, year) for year, line in found.items()]))
-    rows = [_COLUMNS, *(cells for _, block in blocks for cells in block)]
-    used = sum(max(len(cells[k]) for cells in rows) + _PADDING for k in range(len(_COLUMNS))) + _PADDING
+    columns = (*_COLUMNS, spread_title(n_runs))
+    titles = tuple(max(name.split("\n"), key=len) for name in columns)
+    rows = [titles, *(cells for _, block in blocks for cells in block)]
+    used = sum(max(len(cells[k]) for cells in rows) + _PADDING for k in range(len(columns))) + _PADDING
     width = max(_LABEL_WIDTHS[0], min(_LABEL_WIDTHS[1], screen.width - used))
     table = Table(title=title, title_justify="left", title_style="bold", box=HORIZONTALS)
     table.add_column("Year ending 31 March", min_width=width)
-    for name in _COLUMNS:
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for label, block in blocks:
         # A long label runs on beside the figure's later years, so that no line is left empty.
@@ -138,6 +151,8 @@ def print_comparison(figures: pl.DataFrame, title: str, years: tuple[int, ...] =
 
 def _cells(line: Line, year: int) -> tuple[str, ...]:
     shown = [number(value, line.unit) for value in (line.published, line.sd, line.median)]
+    if line.low == line.high:
+        return str(year), *shown, number(line.low, line.unit)
     return str(year), *shown, f"{number(line.low, line.unit)} to {number(line.high, line.unit)}"
 
 

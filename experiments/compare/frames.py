@@ -21,8 +21,10 @@ Points = dict[str, dict[int, float]]
 REREFERRALS = "rereferrals_within_12_months"
 QUANTILES = {
     "median": 0.5, "p2_5": 0.025, "p5": 0.05, "p10": 0.10, "p25": 0.25, "p75": 0.75, "p90": 0.90, "p95": 0.95,
-    "p97_5": 0.975,
+    "p97_5": 0.975, "lowest": 0.0, "highest": 1.0,
 }  # fmt: skip
+RUNS_OF_AN_INTERVAL = 20
+"""With fewer runs than this there is no interval that holds 90% of them, only the lowest and the highest."""
 REQUIRED = (
     "referrals",
     "cin_episodes_started",
@@ -119,6 +121,11 @@ def figures_frame(
             pairs = zip(years, values, strict=False)
             rows += [(*told, year, series, statistic, float(v)) for year, v in pairs if np.isfinite(v)]
     return pl.DataFrame(rows, schema=_FIGURES, orient="row")
+
+
+def bounds(n_runs: int) -> tuple[str, str]:
+    """Return the two statistics that say how far this many runs differ."""
+    return ("p5", "p95") if n_runs >= RUNS_OF_AN_INTERVAL else ("lowest", "highest")
 
 
 def quantile(values: Array, q: float) -> Array:

@@ -16,8 +16,8 @@ from calibration.statistics import ENGLAND
 from experiments import results
 from experiments.compare import tables, words
 from experiments.compare.assumed import assumed
-from experiments.compare.forecast import HELD_BACK_FROM, forecast_table, score
-from experiments.compare.frames import COMPARED, TOLERANCE, published_points
+from experiments.compare.forecast import HELD_BACK_FROM, forecast_table, required_only, score
+from experiments.compare.frames import COMPARED, RUNS_OF_AN_INTERVAL, TOLERANCE, published_points
 from experiments.report.report_page import write_report_page
 
 Array = NDArray[np.float64]
@@ -109,7 +109,7 @@ def report_tables(comparison: Comparison) -> dict[str, pl.DataFrame]:
     out: dict[str, pl.DataFrame] = {}
     if comparison.forecast is not None:
         out["forecast_figures"] = comparison.forecast
-        out["forecast"] = forecast_table(comparison.forecast)
+        out["forecast"] = forecast_table(comparison.forecast, len(comparison.manifest["seeds"]))
     out["careers"] = tables.careers_table(comparison.careers, fitted.area.code)
     out["children_in_need"] = tables.children_in_need_table(years, points, comparison.runs, system)
     out["factors"] = tables.factors_table(fitted.logs, comparison.fit.system.logs, CARRIED_AHEAD_FROM, first)
@@ -124,12 +124,20 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
     fitted, manifest = comparison.fit.fitted, comparison.manifest
     seeds, scenario = manifest["seeds"], manifest["scenario"]
     sample = int(scenario["sample"])
-    tested = None if comparison.forecast is None else score(forecast_table(comparison.forecast))
+    tested = None if comparison.forecast is None else forecast_table(comparison.forecast, len(seeds))
     area = fitted.area
     return {
         "area": area.name,
         "headline": words.headline(
-            comparison.figures, comparison.residuals, comparison.years, fitted.fitted_to, tested, sample
+            comparison.figures,
+            comparison.residuals,
+            comparison.years,
+            fitted.fitted_to,
+            None if tested is None else score(tested),
+            sample,
+            n_runs=len(seeds),
+            published_to=int(manifest["fit"]["published_to"]),
+            required=None if tested is None else score(required_only(tested)),
         ),
         "missed": words.missed(comparison.residuals, careers),
         "assumed": assumed(fitted),
@@ -148,7 +156,7 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
         "fitted_to": f"{len(manifest['fit']['figures'])} figures by {len(manifest['fit']['factors'])} yearly factors",
         "version": str(manifest["versions"]["journeys-abm"]),
         "digest_of_the_first_run": str(manifest["digests"][str(seeds[0])]),
-        "naive_forecast_in_MASE": f"last year's published figure, {COMPARED[0]} to {COMPARED[-1]}",
+        "naive_forecast_in_MASE": f"last year's published figure, {COMPARED[0]} to {fitted.fitted_to}",
         "shares_by_Theil": "how much of the squared error is a wrong mean (bias), a wrong spread (variance) and moving "
         "at the wrong times (covariance)",
         "monte_Carlo_error": "standard error of the mean over runs: what more runs would make smaller",
@@ -159,17 +167,22 @@ def _captions(comparison: Comparison) -> dict[str, dict[str, str]]:
     fitted = comparison.fit.fitted
     required = "must be within 3 points" if fitted.area.code == ENGLAND else "shown here, required for England alone"
     ahead = comparison.manifest["fit"]["factors_ahead"]
+    n_runs = len(comparison.manifest["seeds"])
+    spread = (
+        f"{'hold' if n_runs >= RUNS_OF_AN_INTERVAL else 'are the'} {words.how_far_apart(n_runs).removeprefix('the ')}"
+    )
     return {
         "forecast": {
             "title": "The test in numbers",
-            "caption": f"Fitted to {HELD_BACK_FROM}, held against what came after: simulated median with 90% of runs, "
-            f"system dynamics, and the figure of {HELD_BACK_FROM} carried on. The form of England's rates by age and "
-            "time was set with national tables of all years.",
+            "caption": f"Fitted to {HELD_BACK_FROM}, held against what came after: simulated median (low and high "
+            f"{spread}), system dynamics, and the figure of {HELD_BACK_FROM} carried on. The form of England's rates "
+            "by age and time was set with national tables of all years.",
         },
         "careers": {
             "title": "Coming back into care, ever referred",
             "caption": f"Percent of children, beside research on England ({required}). Leaving at 18 is censored; ever "
-            "referred is a life table over the first five years. Low and high hold 90% of runs.",
+            "referred is a life table over the first five years. "
+            f"Low and high {spread}.",
         },
         "children_in_need": {
             "title": "Children in need at 31 March: what the model has, and the remainder",

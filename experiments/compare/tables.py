@@ -13,7 +13,7 @@ from abm.outputs import OUTPUTS
 from calibration.levers import LEVERS
 from calibration.literature import read_literature
 from calibration.statistics import ENGLAND
-from experiments.compare.frames import COMPARED, Points, quantile, shown_figures
+from experiments.compare.frames import COMPARED, QUANTILES, Points, bounds, quantile, shown_figures
 from experiments.run import EVER_REFERRED, OPEN_AT_31_MARCH, RETURNS_SEEN
 
 Array = NDArray[np.float64]
@@ -35,8 +35,8 @@ _CAREERS = (
 def careers_table(careers: Mapping[str, Array], area_code: str) -> pl.DataFrame:
     """Return what follows children over years, beside research: simulated mean, 90% interval over runs, found, apart.
 
-    Runs count in proportion to the returns home that they saw. `held` is told for England alone: elsewhere both are
-    shown, and nothing is required.
+    Of fewer than 20 runs, low and high are the lowest and the highest. Runs count in proportion to the returns home they
+    saw. `held` is told for England alone: elsewhere both are shown, and nothing is required.
     """
     findings = read_literature()
     weight = np.maximum(careers[RETURNS_SEEN], 1e-9)
@@ -45,7 +45,7 @@ def careers_table(careers: Mapping[str, Array], area_code: str) -> pl.DataFrame:
         values = careers[key]
         known = np.isfinite(values)
         mean = float(np.average(values[known], weights=weight[known] if key != EVER_REFERRED else None))
-        low, high = np.quantile(values[known], [0.05, 0.95])
+        low, high = np.quantile(values[known], [QUANTILES[name] for name in bounds(len(values))])
         found = findings[finding]
         apart = mean - found.value
         held = ("yes" if abs(apart) <= POINTS_OFF else "no") if area_code == ENGLAND else "not required"

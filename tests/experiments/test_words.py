@@ -11,12 +11,23 @@ import pytest
 
 from abm.parameters import Value
 from calibration.fitted import SavedFit
+from calibration.levers import LEVERS
 from experiments.compare import assumed as assumed_module
 from experiments.compare import report, tables, words
 from experiments.compare.assumed import assumed, condensed
 from experiments.compare.forecast import Score
 from experiments.compare.frames import MEAN, REQUIRED, frames
-from experiments.compare.words import headline, how_it_fits, how_it_forecasts, journey_assumptions, missed, number
+from experiments.compare.words import (
+    headline,
+    how_far_it_goes,
+    how_it_fits,
+    how_it_forecasts,
+    how_they_part,
+    journey_assumptions,
+    line_of,
+    missed,
+    number,
+)
 from experiments.run import Simulated
 
 COLUMNS = ["figure", "label", "year", "sd_residual", "abm_residual", "required", "held"]
@@ -35,7 +46,11 @@ def residuals(*changes: tuple[str, int, float | None, float]) -> pl.DataFrame:
 
 
 def test_how_it_fits() -> None:
-    assert how_it_fits(residuals()).startswith("Of 8 figures that must be held, all have")
+    (line,) = [how_it_fits(residuals())]
+    assert line.startswith("Of 8 figures that must be held, all have")
+    assert f"{len(LEVERS)} yearly factors were fitted for each year" in line
+    assert "can follow what was published, not that it foresees" in line
+    assert "2021 to 2022 (" in how_it_fits(residuals(("cla_ceased", 2021, 0.0, 0.0), ("cla_ceased", 2022, 0.0, 0.0)))
     assert how_it_fits(residuals(("cla_ceased", MEAN, 0.0, 0.2))).startswith("Of 8 figures that must be held, 7 have")
     assert "No figure" in how_it_fits(residuals().clear())
 
@@ -49,9 +64,9 @@ def test_what_is_missed_is_told() -> None:
         NO_CAREERS,
     )  # fmt: skip
     assert len(lines) == 3
-    assert "Label of cla_ceased: over all years" in lines[0]
+    assert "Label of cla_ceased: over the 5 years, system dynamics is equal to and the simulation is 20%" in lines[0]
     assert "the simulation is 20% below the published figure. This one must be held, and is not." in lines[0]
-    assert "held over all years, but in 2023, system dynamics is 12% above" in lines[1]
+    assert "held in the one year that is published, but in 2023, system dynamics is 12% above and the" in lines[1]
     assert "the simulation is 30% above" in lines[2]
     assert "system dynamics" not in lines[2]
 
@@ -94,12 +109,82 @@ def test_the_headline(quick: SavedFit, simulated: Simulated, system_lines: dict[
 def test_a_forecast_that_is_beaten_by_the_plainest_one_says_so() -> None:
     worse = how_it_forecasts(Score(36, 18, 0.17, 0.16, 0.12))
     assert "missed the 36 published figures of 2024 and 2025 by 17.0% on average" in worse
-    assert "not nearer than that" in worse
-    assert "18 of the 36" in worse
+    assert "not nearer than carrying 2023 on" in worse
+    assert "18 of the 36 lay inside the interval that holds 90% of runs, far fewer than 90%" in worse
+    assert "too narrow because they hold chance alone" in worse
     assert "more than chance" in worse
     better = how_it_forecasts(Score(10, 9, 0.05, 0.06, 0.12))
-    assert "the simulation was nearer" in better
+    assert "the simulation was nearer than carrying 2023 on" in better
+    assert "narrow" not in better
     assert "more than chance" not in better
+
+
+def test_the_forecast_is_told_for_the_figures_that_must_be_held_too() -> None:
+    told = how_it_forecasts(Score(36, 18, 0.1, 0.16, 0.12), Score(16, 9, 0.09, 0.08, 0.07))
+    assert "was nearer than carrying 2023 on. On the 16 of them alone that must be held" in told
+    assert "missed by 9.0% (system dynamics by 8.0%) and the figure of 2023 by 7.0%, so the simulation was not" in told
+    assert "between the lowest and highest of 3 runs" in how_it_forecasts(Score(10, 9, 0.1, 0.1, 0.1), None, 3)
+
+
+def line_frame(**values: float) -> pl.DataFrame:
+    """Looked after at 31 March 2030 by series and statistic."""
+    series = {"sd": ("sd", "value"), "published": ("published", "value")}
+    rows = [
+        ("cla_at_31_march", "Looked after at 31 March", "children", 2030, *series.get(name, ("abm", name)), value)
+        for name, value in values.items()
+    ]
+    columns = ["figure", "label", "unit", "year", "series", "statistic", "value"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+@pytest.mark.parametrize(("sd", "parted"), [(104.9, False), (105.1, True), (94.9, True), (95.1, False)])
+def test_where_the_two_views_part_is_told(sd: float, parted: bool) -> None:
+    figures = line_frame(sd=sd, median=100.0, p5=90.0, p95=110.0)
+    lines = how_they_part(figures, 2030)
+    assert len(lines) == parted
+    if parted:
+        assert f"looked after at 31 March 2030 (system dynamics {sd:.0f}, simulation 100)" in lines[0]
+        assert "see 'What each view knows and leaves out'" in lines[0]
+
+
+def test_few_runs_have_no_interval() -> None:
+    figures = line_frame(sd=100.0, median=100.0, p5=91.0, p95=109.0, lowest=80.0, highest=120.0)
+    few, many = line_of(figures, "cla_at_31_march", 2030, 19), line_of(figures, "cla_at_31_march", 2030, 20)
+    assert few is not None
+    assert many is not None
+    assert (few.low, few.high, many.low, many.high) == (80, 120, 91, 109)
+    empty = residuals().clear()
+    for n, words_for_it in ((1, "100 (the only run; "), (3, "100 (lowest and highest of 3 runs: 80 to 120; ")):
+        text = " ".join(headline(figures, empty, (2030,), 2025, None, n_runs=n))
+        assert words_for_it in text
+        assert "90%" not in text
+    assert "(90% of runs: 91 to 109; " in " ".join(headline(figures, empty, (2030,), 2025, None, n_runs=20))
+
+
+def test_a_fit_that_ends_early_says_so_first() -> None:
+    lines = headline(line_frame(median=1.0, p5=1.0, p95=1.0), residuals(), (2030,), 2022, None, published_to=2022)
+    assert lines[0].startswith("Fitted up to 2022: nothing after that year that a fit needs is published in the table")
+    assert how_far_it_goes(2022, 2025) == ["Fitted up to 2022, as was asked; the table has figures up to 2025."]
+    assert how_far_it_goes(2025, 2025) == []
+
+
+def test_single_years_of_other_figures_are_named_and_counted() -> None:
+    changes = [("left", 2021, 0.32, 0.21), ("left", 2022, 0.2, -0.2), ("adopted", 2023, None, -0.5)]
+    (line,) = missed(residuals(*changes), NO_CAREERS)
+    assert line == (
+        "2 single years of the other figures are off by more than 20%: "
+        "Label of adopted in 2023 (simulation 50% below); Label of left in 2021 (SD 32% above, simulation 21% above)."
+    )
+    (line,) = missed(residuals(*((f"f{n}", 2021, 0.0, 0.3) for n in range(13))), NO_CAREERS)
+    assert line.startswith("13 single years")
+    assert line.count("SD equal, simulation 30% above") == 10
+    assert line.endswith("; and 3 more.")
+
+
+def test_means_of_fewer_years_say_so() -> None:
+    rows = [("adopted", year, 0.0, 0.15) for year in (MEAN, 2021, 2022)]
+    (line,) = missed(residuals(*rows), NO_CAREERS)
+    assert "Label of adopted: over the 2 years that are published, system dynamics is equal to and the" in line
 
 
 def test_numbers_as_people_read_them() -> None:
