@@ -35,8 +35,8 @@ _CAREERS = (
 def careers_table(careers: Mapping[str, Array], area_code: str) -> pl.DataFrame:
     """Return what follows children over years, beside research: simulated mean, 90% interval over runs, found, apart.
 
-    Of fewer than 20 runs, low and high are the lowest and the highest. Runs count in proportion to the returns home they
-    saw. `held` is told for England alone: elsewhere both are shown, and nothing is required.
+    Of fewer than 20 runs, low and high are the lowest and the highest. Runs count in proportion to the returns home
+    that they saw. `held` is told for England alone: elsewhere both are shown, and nothing is required.
     """
     findings = read_literature()
     weight = np.maximum(careers[RETURNS_SEEN], 1e-9)

@@ -183,9 +183,9 @@ def how_it_fits(residuals: pl.DataFrame) -> str:
     compared = sorted(set(of_years)) or COMPARED
     return (
         f"Of {n} figures that must be held, {which} have a mean over {compared[0]} to {compared[-1]} (years that are "
-        f"published) within {share} of the published mean, in system dynamics and in the simulation alike; {len(LEVERS)} yearly "
-        "factors were fitted for each year, so this shows that the model can follow what was published, not that it "
-        "foresees."
+        f"published) within {share} of the published mean, in system dynamics and in the simulation alike; "
+        f"{len(LEVERS)} yearly factors were fitted for each year, so this shows that the model can follow what was "
+        "published, not that it foresees."
     )
 
 

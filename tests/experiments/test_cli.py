@@ -21,6 +21,7 @@ from abm.errors import CareError
 from calibration.fitted import SavedFit, save_fit
 from calibration.statistics import PUBLISHED, Statistics
 from experiments import cli, jobs, results
+from experiments.compare.report import about, read_comparison, report_tables
 from experiments.report.payload import TEMPLATES
 from tests.experiments.conftest import quick_fit
 
@@ -194,10 +195,72 @@ def test_a_table_without_what_a_fit_needs(work: Path) -> None:
     assert list(work.iterdir()) == [table]
 
 
+def without(statistics: Statistics, table: Path, rows: pl.Expr) -> Path:
+    """Write the project's table without some rows."""
+    statistics.frame.filter(~rows).write_csv(table)
+    return table
+
+
+BLACKPOOLS = pl.col("area_code") == "E06000009"
+
+
+def test_an_area_that_is_not_there_at_the_start_is_told_why(statistics: Statistics, work: Path) -> None:
+    early = pl.col("year") <= 2021
+    later = without(statistics, work / "later.csv", BLACKPOOLS & early & (pl.col("measure") != "population_0_17"))
+    said = refused("calibrate", "Blackpool", "--statistics", later)
+    assert "There is no 'cla_at_31_march' of Blackpool for 2020, where the simulation starts" in said
+    assert (
+        "the area was made later, out of others (its first are of 2022). Choose another area: 'journeys areas'" in said
+    )
+    plans = pl.col("measure").str.starts_with("cpp_at") & (pl.col("year") == 2020)
+    small = without(statistics, work / "small.csv", BLACKPOOLS & plans)
+    said = refused("run", "Blackpool", "--statistics", small)
+    assert "There is no 'cpp_at_31_march' of Blackpool for 2020" in said
+    assert "too small to be published" in said
+
+
+def test_a_table_that_ends_early_is_said_and_not_tested(
+    statistics: Statistics, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report and the screen speak of the years that were fitted."""
+    later = BLACKPOOLS & (pl.col("year") > 2022) & ~pl.col("measure").str.contains("^(population|births)")
+    table = without(statistics, work / "early.csv", later)
+    monkeypatch.setattr(jobs, "fit", lambda seen, *_a, **_k: quick_fit(seen))
+    monkeypatch.setattr(jobs, "forecast_frame", lambda *_a, **_k: pytest.fail("nothing to test against"))
+    found = journeys("run", "Blackpool", "--runs", "2", "--statistics", table, "--to", "early")
+    assert found.exit_code == 0, found.output
+    assert "Blackpool, fitted up to 2022" in found.stdout
+    assert "Fitted up to 2022: nothing after that year that a fit needs is published in the table" in found.stdout
+    assert "The test against 2024 and 2025 was left out" in found.stdout
+    assert "2025" not in re.sub("The test against.*", "", found.stdout)
+    told = about(comparison := read_comparison(work / "early"), report_tables(comparison)["careers"])
+    assert told["headline"][0].startswith("Fitted up to 2022: nothing after that year")
+    assert told["fit_end"] == 2022
+    assert told["fitted_years"] == "2021 to 2022"
+    for text in (
+        *told["headline"],
+        *told["missed"],
+        *(str(value) for value in told.values() if isinstance(value, str)),
+    ):
+        assert "2025" not in text
+    found = journeys("calibrate", "Blackpool", "--statistics", table, "--to", "fit")
+    assert "Fitted up to 2022: nothing after that year that a fit needs is in the table." in found.stdout
+    assert " 2023" not in found.stdout
+
+
+@pytest.mark.parametrize(("runs", "title"), [("1", "The only run"), ("3", "Lowest and highest")])
+@pytest.mark.usefixtures("fitting")
+def test_the_screen_claims_no_interval_of_few_runs(runs: str, title: str, work: Path) -> None:
+    found = journeys("run", "Blackpool", "--runs", runs, "--years", "2025", "--no-test")
+    assert title in found.stdout
+    assert "90% interval" not in found.stdout
+    assert ("of 3 runs" in found.stdout) == (runs == "3")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("noise.csv", b"\xf3\xff\x00\x1b[31m\x80" * 50, "noise.csv"),
+        ("noise.csv", b"\xf3\xff\x00\x1b[31m\x80" * 50, "not a table in UTF-8|not UTF-8"),
         ("utf16.csv", "area_code".encode("utf-16"), "file is UTF-16"),
         ("noise.csv.gz", b"this is not gzip", "the file is not gzip"),
         ("short.csv.gz", b"\x1f\x8b\x08\x00 cut short", "damaged or cut short"),

@@ -41,7 +41,7 @@ def test_the_files_and_the_screen(demo: tuple[Path, str]) -> None:
     for name in manifest["files"]:
         results.checked(folder, manifest, name)
     assert all(str(folder / page) in screen for page in built)
-    for words in ("Looked after at 31 March", "90% interval", "2021", "2025", "2030", "not a real child"):
+    for words in ("Looked after at 31 March", "Lowest and highest", "2021", "2025", "2030", "not a real child"):
         assert words in screen
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from calibration.statistics import Statistics
 from experiments.compare import forecast
-from experiments.compare.forecast import HELD_BACK_FROM, forecast_frame, forecast_table, held_back, score
+from experiments.compare.forecast import HELD_BACK_FROM, forecast_frame, forecast_table, held_back, required_only, score
 from tests.experiments.conftest import quick_fit
 
 LATER = pl.col("year") > HELD_BACK_FROM
@@ -83,6 +83,20 @@ def test_the_score_by_hand() -> None:
     # The figure without an SD line or a figure of 2023 is not in a comparison of all three.
     assert (found.points, found.inside) == (2, 1)
     assert (found.abm, found.sd, found.carried_on) == pytest.approx((0.15, 0.15, 0.2))
+
+
+def test_few_runs_are_held_against_their_lowest_and_highest() -> None:
+    frame = frame_of(
+        rows("referrals", 2023, published=80.0),
+        rows("referrals", 2024, published=100.0, sd=1.0, median=1.0, p5=101.0, p95=102.0, lowest=99.0, highest=103.0),
+        rows("a", 2024, published=100.0, sd=1.0, median=1.0, p5=1.0, p95=2.0, lowest=1.0, highest=2.0),
+    )
+    assert forecast_table(frame, 20)["inside"].to_list() == [False, False]
+    table = forecast_table(frame, 19)
+    assert table["inside"].to_list() == [True, False]
+    assert table["low"][0] == 99
+    # Those that must be held can be looked at alone.
+    assert required_only(table)["figure"].to_list() == ["referrals"]
 
 
 def test_nothing_published_later_cannot_be_scored() -> None:
