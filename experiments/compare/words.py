@@ -293,7 +293,9 @@ def _shortly(row: Mapping[str, object]) -> str:
 
 def _off(share: float) -> str:
     """Return how far a model is from what was published: "12% above", or "equal"."""
-    told = f"{abs(share) * 100:.0f}%"
+    # Where a whole percent would hide on which side of a tolerance it lies, one more digit is told.
+    near = any(0.0005 < abs(abs(share) - edge) < 0.005 for edge in (TOLERANCE, YEARS_OFF))
+    told = f"{abs(share) * 100:.{1 if near else 0}f}%"
     return "equal" if told == "0%" else f"{told} {'above' if share > 0 else 'below'}"
 
 

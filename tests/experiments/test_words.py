@@ -181,6 +181,12 @@ def test_single_years_of_other_figures_are_named_and_counted() -> None:
     assert line.endswith("; and 3 more.")
 
 
+def test_a_share_is_told_so_that_its_side_of_a_tolerance_is_seen() -> None:
+    rows = [("adopted", MEAN, 0.104, -0.1003)]
+    (line,) = missed(residuals(*rows), NO_CAREERS)
+    assert "system dynamics is 10.4% above and the simulation is 10% below" in line
+
+
 def test_means_of_fewer_years_say_so() -> None:
     rows = [("adopted", year, 0.0, 0.15) for year in (MEAN, 2021, 2022)]
     (line,) = missed(residuals(*rows), NO_CAREERS)
