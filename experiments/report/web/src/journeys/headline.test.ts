@@ -6,7 +6,7 @@ import { type Life, lifeOf } from "./story";
 import {
   ASSESSED, ASSESSMENT_BEGAN, CAME_INTO_CARE, CHILDRENS_HOME, CLOSED, ENQUIRY_BEGAN, ENQUIRY_ON_PLAN, ENTERING, FOSTER, HOME,
   IN_NEED, MOVED, NEED_PLAN_BEGAN, NOT_IN_NEED, PLACED, PLAN_BEGAN, PLAN_ENDED, PLAN_WENT_ON, PROTECTED, REFERRED, REUNIFIED,
-  type ToyEvent, toyData, WAS_REFERRED, WENT_HOME,
+  type ToyEvent, toyData, UNDER_ENQUIRY, WAS_REFERRED, WENT_HOME,
 } from "./testing";
 
 const referred = (week: number): ToyEvent => ({ week, transition: WAS_REFERRED, to: REFERRED });
@@ -78,6 +78,12 @@ describe("headline", () => {
     expect(short(events).numbers).toEqual([1, 3, 4, 5, 6, 7, 8]);
     expect(short(events, 5).numbers).toEqual([1, 3, 4, 5, 8]);
     expect(short(events, 2).numbers).toEqual([3, 8]);
+  });
+
+  it("tells an enquiry with the referral before it, or neither", () => {
+    const events = [...assessment(10), { week: 14, transition: ENQUIRY_BEGAN, to: UNDER_ENQUIRY }, ...plan(18)];
+    expect(short(events).numbers).toEqual([1, 3, 4, 5]);
+    expect(short(events, 3).numbers).toEqual([4, 5]);
   });
 
   it("tells of no events nothing", () => {

@@ -70,6 +70,9 @@ export function headline(data: Dataset, events: LifeEvent[], girl: boolean, most
   const end = ends(data, all);
   const weight = all.map((e) => Math.max(...[e, ...e.then].map((one) => significance(data, one))));
   const withEnds = (k: number): number[] => [k, ...end[k]!.flatMap(withEnds)];
+  // What led to it, through a whole contact: an enquiry is not told without the referral before it.
+  const beginnings = (k: number): number[] =>
+    all.flatMap((_, j) => (end[j]!.includes(k) && weight[j]! > 0 ? [j, ...(weight[j]! > 2 ? [] : beginnings(j))] : []));
   const chosen = new Set<number>();
   const take = (wanted: number[]): boolean => {
     const added = new Set(wanted.filter((k) => !chosen.has(k)));
@@ -79,8 +82,7 @@ export function headline(data: Dataset, events: LifeEvent[], girl: boolean, most
   };
   const order = all.map((_, k) => k).filter((k) => weight[k]! > 0).sort((a, b) => weight[b]! - weight[a]! || a - b);
   for (const k of order) {
-    const beginnings = all.map((_, j) => j).filter((j) => end[j]!.includes(k) && weight[j]! > 0);
-    if (!take([...beginnings.flatMap(withEnds), ...withEnds(k)]) && weight[k]! > 2) take(withEnds(k));
+    if (!take([k, ...beginnings(k)].flatMap(withEnds)) && weight[k]! > 2) take(withEnds(k));
   }
   return all.filter((_, k) => chosen.has(k));
 }

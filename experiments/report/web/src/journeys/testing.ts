@@ -13,6 +13,7 @@ export const STATES: [string, Stage][] = [
   ["elsewhere", "left"], ["at_home", "home"], ["referred", "front_door"], ["in_need", "plan"], ["protected", "plan"],
   ["entering_care", "care"], ["foster", "care"], ["childrens_home", "care"], ["reunified", "after_care"], ["grown_up", "left"],
   ["being_assessed", "front_door"], ["in_need_under_enquiry", "plan"], ["placed_for_adoption", "care"], ["adopted", "after_care"],
+  ["under_enquiry", "front_door"],
 ];
 const NAMES: Record<string, string> = {
   at_home: "At home, not open to services", foster: "Living with foster carers", in_need: "On a child in need plan",
@@ -23,7 +24,7 @@ const CLOCKS: Record<string, string> = {
   entering_care: "care", foster: "care", childrens_home: "care", in_need: "need_plan", in_need_under_enquiry: "need_plan",
 };
 export const [ELSEWHERE, HOME, REFERRED, IN_NEED, PROTECTED, ENTERING, FOSTER, CHILDRENS_HOME, REUNIFIED, GROWN_UP,
-  ASSESSED, ENQUIRY_ON_PLAN, PLACED_FOR_ADOPTION, ADOPTED] = codes(STATES, 14);
+  ASSESSED, ENQUIRY_ON_PLAN, PLACED_FOR_ADOPTION, ADOPTED, UNDER_ENQUIRY] = codes(STATES, 15);
 
 const TRANSITIONS: [string, string, number][] = [
   ["born", "{They} {were} born.", 0], ["was_referred", "{They} {were} referred to children's social care.", 1],
@@ -79,7 +80,7 @@ export const HEADER: Header = {
   words: {
     risks: ["low", "moderate", "raised", "high"], histories: ["not referred before", "referred before", "planned for before"],
     ages: ["under 1", "1 to 4", "5 to 9", "10 to 15", "16 to 17"], age_edges: [0, 52, 260, 520, 832],
-    steps: ["assessment_began"], waiting: ["being_assessed", "in_need_under_enquiry"], protected: ["protected"],
+    steps: ["assessment_began"], waiting: ["being_assessed", "under_enquiry", "in_need_under_enquiry"], protected: ["protected"],
   },
   n_simulated: 100,
   one_in: 1,
