@@ -148,6 +148,7 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
         "area_code": area.code,
         "simulated": f"1 April {comparison.years[0] - 1} to 31 March {comparison.years[-1]}",
         "runs": len(seeds),
+        "few_runs": len(seeds) if len(seeds) < RUNS_OF_AN_INTERVAL else 0,
         "seeds": f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0]),
         "children": "all of the area" if sample == 1 else f"one in {sample} of the area, scaled up",
         "fitted_years": f"{COMPARED[0]} to {fitted.fitted_to}",

@@ -17,7 +17,7 @@ RESIDUALS = (
 FORECAST = "forecast_figures"
 FIT_END, FORECAST_FIT_END, TOLERANCE = 2025, 2023, 0.10
 _ASSUMED = ("name", "value", "unit", "low", "high", "status", "source")
-_OWN_PLACE = {"area", "headline", "missed", "assumed", "tables", "fit_end", "forecast_fit_end", "tolerance"}
+_OWN_PLACE = {"area", "headline", "missed", "assumed", "tables", "fit_end", "forecast_fit_end", "tolerance", "few_runs"}
 
 
 def write_report_page(
@@ -100,10 +100,10 @@ def _labelled(frame: pl.DataFrame, labels: dict[str, str]) -> pl.DataFrame:
 
 
 def _missed(residuals: pl.DataFrame) -> list[str]:
-    """Return a sentence for each required figure whose five-year mean is not held."""
+    """Return a sentence for each required figure whose mean over the published years is not held."""
     rows = residuals.filter((pl.col("year") == 0) & pl.col("required") & ~pl.col("held"))
     return [
-        f"{label}: the five-year mean of the SD is {_apart(sd)} and of the ABM {_apart(abm)} the published one."
+        f"{label}: the mean of the SD is {_apart(sd)} and of the ABM {_apart(abm)} the published one."
         for label, sd, abm in rows.select("label", "sd_residual", "abm_residual").iter_rows()
     ]
 
@@ -111,6 +111,8 @@ def _missed(residuals: pl.DataFrame) -> list[str]:
 def _apart(share: float | None) -> str:
     if share is None or not math.isfinite(share):
         return "at an unknown distance from"
+    if abs(share) < 0.0005:
+        return "equal to"
     return f"{abs(share) * 100:.1f}% {'above' if share > 0 else 'below'}"
 
 
@@ -130,6 +132,7 @@ def _about(about: dict[str, Any], residuals: pl.DataFrame) -> dict[str, Any]:
         "fit_end": int(about.get("fit_end", FIT_END)),
         "forecast_fit_end": int(about.get("forecast_fit_end", FORECAST_FIT_END)),
         "tolerance": float(about.get("tolerance", TOLERANCE)),
+        "few_runs": int(about.get("few_runs", 0)),
         "headline": [str(line) for line in about.get("headline", [])],
         "missed": [str(line) for line in about.get("missed") or _missed(residuals)],
         "assumed": [{name: _cell(row.get(name)) for name in _ASSUMED} for row in about.get("assumed", [])],

@@ -40,9 +40,15 @@ def test_every_figure_and_residual_is_in_the_page_unrounded(tmp_path: Path) -> N
 def test_a_required_figure_that_misses_is_told_even_when_nobody_lists_it(tmp_path: Path) -> None:
     missed = header_of(tmp_path / "page.html")["about"]["missed"]
     assert missed == [
-        "Child protection plans started: the five-year mean of the SD is 2.0% above and of the ABM 13.0% below "
-        "the published one."
+        "Child protection plans started: the mean of the SD is 2.0% above and of the ABM 13.0% below the published one."
     ]
+
+
+def test_a_page_of_few_runs_knows_it_and_lists_it_nowhere_else(tmp_path: Path) -> None:
+    about = header_of(tmp_path / "page.html", about=toy_report()["about"] | {"few_runs": 3})["about"]
+    assert about["few_runs"] == 3
+    assert "Few runs" not in dict(about["facts"])
+    assert header_of(tmp_path / "page.html")["about"]["few_runs"] == 0
 
 
 def test_metrics_name_figures_by_their_label(tmp_path: Path) -> None:

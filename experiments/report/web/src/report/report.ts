@@ -23,6 +23,8 @@ export interface About {
   fit_end: number;
   forecast_fit_end: number;
   tolerance: number;
+  /** How many runs there are if they are too few for bands to be read as intervals, else 0. */
+  few_runs: number;
   headline: string[];
   missed: string[];
   assumed: Assumed[];
