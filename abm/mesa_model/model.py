@@ -44,6 +44,20 @@ class _TimedModel(mesa.Model):
 _Model: Any = mesa.Model if hasattr(mesa.Model, "run_until") else _TimedModel
 
 
+def seed_from(rng: Any) -> int:
+    """Return the seed of our keyed draws: a whole number as it is; from anything else that Mesa takes, one number.
+
+    numpy's generator is used for this one number alone, as Mesa's users bring it: a generator of theirs, a sequence of
+    numbers, or nothing for a seed of its own.
+    """
+    if isinstance(rng, (int, np.integer)):
+        return int(rng)
+    try:
+        return int(np.random.default_rng(rng).integers(1 << 62))
+    except (TypeError, ValueError) as error:
+        raise CareError(f"No seed can be made of the rng {rng!r}", remedy="Give a whole number") from error
+
+
 class CareModel(_Model):
     """Children's journeys in one area, a week a step.
 
@@ -84,10 +98,7 @@ class CareModel(_Model):
             raise CareError(
                 f"There is no engine '{engine}'", remedy=f"{did_you_mean(engine, ENGINES)}Use {' or '.join(ENGINES)}"
             )
-        if isinstance(rng, (int, np.integer)):
-            self.key = int(rng)
-        else:
-            self.key = int(np.random.default_rng(rng).integers(1 << 62))
+        self.key = seed_from(rng)
         self.engine = engine
         prepared = prepare(parameters, journey)
         if population is None:

@@ -207,6 +207,9 @@ def test_what_is_wrong_is_told():
         model(engine="array")
     with pytest.raises(CareError, match="seed -3"):
         model(rng=-3)
+    for wrong in ("x", 1.5):
+        with pytest.raises(CareError, match="whole number"):
+            model(rng=wrong)
 
 
 def test_a_state_from_which_nothing_follows_stops_the_agents_too():
