@@ -1,7 +1,7 @@
 """Fit an area: its levels, its day one, its yearly factors; corrected once by the simulation.
 
 1. Levels: the steady life course under England's rates, scaled to the area's averages of 2018 to 2020, and of the
-   fitted years for the reasons for leaving care.
+   fitted years for the reasons for leaving care and for referrals within 12 months of an earlier one.
 2. Day one: that life course, scaled to the stocks of 31 March 2020.
 3. Yearly factors, 2021 to 2025: least squares on the banded mean field.
 4. Correction: a few runs of the simulation say by how much each figure differs from the mean field (whole weeks, the
