@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.draws import compiled, words
+from abm.compiled import compiled
+from abm.draws import words
 from abm.errors import CareError
 from abm.pathway import purpose_of
 

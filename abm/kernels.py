@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.draws import BLOCK, any_below, compiled, kernel_word
+from abm.compiled import compiled
+from abm.draws import BLOCK, any_below, kernel_word
 from abm.parameters import CERTAIN
 from abm.pathway import (
     AGE_EDGES_WEEKS,

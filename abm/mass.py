@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from abm.draws import compiled
+from abm.compiled import compiled
 
 
 @compiled(nogil=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.draws import choice, compiled, words
+from abm.compiled import compiled
+from abm.draws import choice, words
 from abm.errors import CareError
 from abm.pathway import N_RISKS, WEEKS_PER_YEAR, Journey, purpose_of
 from abm.scenario import DayOne

@@ -17,7 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 import abm
-from abm.draws import HAS_NUMBA, key_of
+from abm.compiled import HAS_NUMBA
+from abm.draws import key_of
 from abm.errors import CareError
 from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
 from abm.kernels import Edges, People, advance_span, edges_of, list_options, order_by_week

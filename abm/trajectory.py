@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.draws import HAS_NUMBA
+from abm.compiled import HAS_NUMBA
 from abm.mass import advance_mass
 from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM, MeanField, Values
 from abm.pathway import (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import abm
 from abm.careers import back_in_care, ever_referred, figures_of
-from abm.draws import HAS_NUMBA
+from abm.compiled import HAS_NUMBA
 from abm.errors import CareError
 from abm.journey import JOURNEY
 from abm.outputs import CARE, ON_A_PLAN

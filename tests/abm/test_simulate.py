@@ -199,7 +199,7 @@ import abm.draws
 from abm.journey import JOURNEY
 from abm.simulate import simulate
 from tests.abm.toys import busy_parameters, small_area
-assert not abm.draws.HAS_NUMBA
+assert not abm.compiled.HAS_NUMBA
 run = simulate(small_area(60, 60), busy_parameters(), 5, JOURNEY)
 run.check()
 print(run.digest, run.options().height)
