@@ -94,6 +94,13 @@ def code_folder() -> CodeFolder:
     return CodeFolder(chosen_root(), hashlib.sha256(f"{_SOURCES}\n{facts}".encode()).hexdigest()[:32])
 
 
+def is_there(symbol: str) -> bool:
+    """Tell whether machine code can call something by its name: of this process, or of what numba has loaded."""
+    import llvmlite.binding
+
+    return llvmlite.binding.address_of_symbol(symbol) is not None
+
+
 class KeptCode:
     """What numba asks for the code of one function, and gives it to; a failure is the same as nothing kept.
 
@@ -115,13 +122,19 @@ class KeptCode:
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """Return the compiled function for argument types, or None."""
         try:
-            target_context.refresh()
             content = code_folder().read(self._file(signature))
             if content is None:
                 return None
             from numba.core.compiler import CompileResult
+            from numba.core.runtime.nrt import rtsys
 
-            return CompileResult._rebuild(target_context, *pickle.loads(content))  # type: ignore[no-untyped-call]
+            called, parts = pickle.loads(content)
+            rtsys.initialize(target_context)
+            # To fill in all that numba can compile takes half of a start, and is for compiling. Code that calls only
+            # what is there already runs without.
+            if not all(map(is_there, called)):
+                target_context.refresh()
+            return CompileResult._rebuild(target_context, *parts)  # type: ignore[no-untyped-call]
         except Exception as error:
             _tell("read", type(error).__name__)
             return None
@@ -133,7 +146,10 @@ class KeptCode:
                 return
             from numba.core.serialize import dumps
 
-            content = dumps(result._reduce())  # type: ignore[no-untyped-call]
+            module = result.library._final_module
+            outside = [each.name for group in (module.functions, module.global_variables) for each in group
+                       if each.is_declaration and not each.name.startswith("llvm.")]  # fmt: skip
+            content = dumps((outside, result._reduce()))  # type: ignore[no-untyped-call]
             code_folder().write(self._file(signature), content)
         except Exception as error:
             _tell("kept", type(error).__name__)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from abm.parameters import CERTAIN
 from abm.pathway import (
@@ -27,6 +27,9 @@ from abm.pathway import (
     group_of,
     unaccompanied_group,
 )
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 N_STRATA = N_RISKS * N_HISTORIES + 1
 UNACCOMPANIED_STRATUM = N_STRATA - 1
@@ -114,6 +117,9 @@ class MeanField:
         self._path_index = {path: i for i, path in enumerate(self._paths_list)}
         self._lay_out()
         tables = journey.tables
+        # Imported here: a run imports this module for a fit's sake, and importing scipy takes longer than a small run.
+        from scipy import sparse
+
         self.summing = sparse.csr_matrix(
             (np.ones(grid.n_cells), (np.tile(grid.state, N_STRATA), np.arange(grid.n_cells))),
             shape=(tables.n_states, grid.n_cells),
@@ -267,4 +273,6 @@ class Pattern:
 
     def matrix(self, values: Array) -> sparse.csr_matrix:
         """Return the pattern with these values as a matrix."""
+        from scipy import sparse
+
         return sparse.csr_matrix((values, self.indices, self.indptr), shape=self.shape)

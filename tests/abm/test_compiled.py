@@ -95,6 +95,7 @@ def test_code_is_kept_until_a_source_it_is_made_of_changes(package: Path, tmp_pa
 
 
 @needs_numba
+@pytest.mark.slow
 def test_code_for_another_machine_is_kept_apart(package: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     name = "from abm.compiled import code_folder; print(code_folder().name)"
@@ -106,6 +107,7 @@ def test_code_for_another_machine_is_kept_apart(package: Path, tmp_path: Path) -
 
 
 @needs_numba
+@pytest.mark.slow
 def test_code_of_sources_that_changed_meanwhile_is_not_kept(package: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     edited = f"from abm import one; open(one.__file__, 'a').write('\\n# edited')\n{ASK}"
@@ -114,6 +116,7 @@ def test_code_of_sources_that_changed_meanwhile_is_not_kept(package: Path, tmp_p
 
 
 @needs_numba
+@pytest.mark.slow
 def test_two_processes_may_compile_at_once(package: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     both = [start(package, cache) for _ in range(2)]
@@ -141,6 +144,18 @@ def test_where_nothing_can_be_kept_it_is_said_once_and_the_run_goes_on(package: 
 
 
 @needs_numba
+def test_kept_code_runs_without_loading_all_that_numba_can_compile(package: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    loaded = f"{ASK}\nimport sys; print('numba.np.arraymath' in sys.modules)"
+    assert ask(package, cache, loaded)[0] == "5 0 as it was\nTrue"
+    assert ask(package, cache, loaded)[0] == "5 1 as it was\nFalse"
+    # Code that calls something which is not there yet goes numba's own way, which loads it first.
+    missing = f"import abm.compiled; abm.compiled.is_there = lambda symbol: False\n{loaded}"
+    assert ask(package, cache, missing)[0] == "5 1 as it was\nTrue"
+
+
+@needs_numba
+@pytest.mark.slow
 def test_kept_code_that_cannot_be_used_is_compiled_again(package: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     ask(package, cache)
