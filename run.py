@@ -36,7 +36,7 @@ Jobs (python3 run.py JOB, on Windows py run.py JOB; further words are passed on)
   demo   set up what the model needs, then simulate Blackpool: journeys demo
   test   set everything up, then linters, types, import contracts, the page's checks and the fast tests: pytest
   slow   the slow tests: pytest -m slow
-  bench  the measurements: pytest -m bench
+  bench  measure speed and memory beside other engines: python -m tests.bench
   docs   build the documentation: sphinx-build
   setup  set everything up and do nothing else
   lock   work the locked requirements out again (needs uv): uv pip compile\
@@ -234,6 +234,12 @@ def marked(mark: str, rest: list[str]) -> int:
     return run(PYTHON, "-m", "pytest", "-q", "-s", "-m", mark, *rest)
 
 
+def bench(rest: list[str]) -> int:
+    """Set everything up, then measure speed and memory beside other engines."""
+    set_up(full=True)
+    return run(PYTHON, "-m", "tests.bench", *rest)
+
+
 def docs(rest: list[str]) -> int:
     """Set everything up, then build the documentation."""
     set_up(full=True)
@@ -275,7 +281,7 @@ def main(words: list[str]) -> int:
         "demo": demo,
         "test": test,
         "slow": lambda rest: marked("slow", rest),
-        "bench": lambda rest: marked("bench", rest),
+        "bench": bench,
         "docs": docs,
         "setup": setup,
         "lock": lock,

@@ -1,0 +1,103 @@
+"""One measurement in a process of its own, told as a line of JSON: so peak memory is that of this work alone.
+
+python -m tests.bench.probe area 10000
+python -m tests.bench.probe england 12181850 --workers 2 --folder FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from abm.journey import JOURNEY
+from abm.simulate import prepare, simulate
+from tests.bench.case import area_of, areas, parameters
+from tests.bench.machine import ROOT, forget_peak, held_bytes, peak_bytes
+
+
+def one_area(children: int) -> dict[str, Any]:
+    """Simulate one area for ten years, its children made and its log in memory."""
+    _warm()
+    scenario, prepared = area_of(children), prepare(parameters(), JOURNEY)
+    before = _ready()
+    began = time.perf_counter()
+    run = simulate(scenario, parameters(), 1, JOURNEY, prepared=prepared)
+    seconds = time.perf_counter() - began
+    return {"children": children, "seconds": seconds, "events": int(run.rows.child.size), "before": before}
+
+
+def england(children: int, workers: int, folder: Path | None) -> dict[str, Any]:
+    """Simulate the 151 authorities for ten years, on some threads; each log is written when its area is done."""
+    _warm()
+    known = areas()
+    part = children / sum(area.children for area in known)
+    prepared = prepare(parameters(), JOURNEY)
+    before = _ready()
+
+    def one(number: int) -> tuple[int, int]:
+        area = known[number]
+        scenario = area_of(round(area.children * part), code=area.code, name=area.name)
+        run = simulate(scenario, parameters(), 1, JOURNEY, prepared=prepared)
+        if folder is not None:
+            run.write_events(folder / f"{area.code}-events.parquet")
+            run.write_children(folder / f"{area.code}-children.parquet")
+        return int(run.rows.child.size), len(run.population)
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(workers) as pool:
+        counted = list(pool.map(one, range(len(known))))
+    seconds = time.perf_counter() - began
+    events, lives = (sum(column) for column in zip(*counted, strict=True))
+    written = sum(path.stat().st_size for path in folder.iterdir()) if folder else 0
+    return {
+        "children": children, "seconds": seconds, "events": events, "lives": lives, "before": before,
+        "bytes": written, "workers": workers,
+    }  # fmt: skip
+
+
+def _warm() -> None:
+    """Compile what is not compiled yet and read the tables, so that neither is part of the measurement."""
+    simulate(area_of(2_000, weeks=60), parameters(), 1, JOURNEY).check()
+
+
+def _ready() -> int:
+    """Let the peak count from here on, and return the memory held now."""
+    gc.collect()
+    forget_peak()
+    return held_bytes()
+
+
+def measured(*words: str | int | Path) -> dict[str, Any]:
+    """Return what a probe measured in a new process, with its peak memory."""
+    command = [sys.executable, "-m", "tests.bench.probe", *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Measure what the words name."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.probe")
+    parser.add_argument("what", choices=("area", "england"))
+    parser.add_argument("children", type=int)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path)
+    words = parser.parse_args()
+    if words.what == "area":
+        found = one_area(words.children)
+    else:
+        found = england(words.children, words.workers, words.folder)
+    print(json.dumps({**found, "peak": peak_bytes()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The declared journey in other hands: engines that are written as their own users would, with their own luck."""
