@@ -113,6 +113,7 @@ def rows(plan: Plan, results: list[Result], one: reach.OneArea, show: Callable[[
     help_, small = reach.start_up(plan.starts)
     first, last = results[0], results[-1]
     gb = nation["peak"] / reach.GB
+    steepest = "; ".join("time {:.2f}, memory {:.2f}".format(*each.steepest()) for each in grown)
     exponents = [exponent for each in grown for exponent in each.exponents()]
     return [
         reach.Row(
@@ -147,6 +148,7 @@ def rows(plan: Plan, results: list[Result], one: reach.OneArea, show: Callable[[
         reach.Row(
             "growth of time and memory with children, exponents: as one area; as England", tuple(exponents),
             (1.05,) * 4, (), "time {:.2f}, memory {:.2f}; time {:.2f}, memory {:.2f}",
+            "from the least to the most children; steepest between two sizes: " + steepest,
         ),
         reach.Row(
             "`journeys --help`", help_[1:], (0.4,), (0.2,), "{:.2f} s", f"processor {help_[0]:.2f} s",

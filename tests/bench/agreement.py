@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
+from scipy.stats import hypergeom, norm
 
 from abm.errors import CareError
 from abm.events import Rows, check_chain, check_grown_up
@@ -42,7 +42,7 @@ class Agreement:
 
     runs     runs of the rival and of ours
     cells    numbers compared
-    z        the largest difference, in standard errors
+    z        the least likely difference as standard errors of a normal distribution, at most 38
     p        the chance of a difference as unlikely as the least likely one anywhere, at most
     where    what that number is
     """
@@ -73,13 +73,10 @@ def compare(journey: Journey, population: Population, theirs: Sequence[Told], ou
     mine, other = mine[seen], other[seen]
     p = np.minimum(hypergeom.cdf(mine, of_n.sum(), mine + other, of_n[0]),
                    hypergeom.sf(mine - 1, of_n.sum(), mine + other, of_n[0]))  # fmt: skip
-    share = (mine + other) / of_n.sum()
-    z = (mine / of_n[0] - other / of_n[1]) / np.sqrt(share * (1 - share) * (1 / of_n).sum())
     least = int(np.argmin(p))
+    z = min(float(norm.isf(p[least])), 38.0)
     adjusted = min(1.0, 2 * float(p[least]) * p.size)
-    return Agreement(
-        (len(theirs), len(ours)), p.size, float(np.abs(z).max()), adjusted, np.array(names[0])[seen][least]
-    )
+    return Agreement((len(theirs), len(ours)), p.size, z, adjusted, str(np.array(names[0])[seen][least]))
 
 
 def _counted(journey: Journey, n: int, runs: Sequence[Told]) -> tuple[NDArray[np.int64], list[str]]:

@@ -23,7 +23,9 @@ from tests.bench.machine import seconds_of
 from tests.bench.probe import measured
 
 GB = 1e9
-JOURNEYS = Path(sys.executable).with_name("journeys.exe" if sys.platform == "win32" else "journeys")
+_COMMAND = Path(sys.executable).with_name("journeys.exe" if sys.platform == "win32" else "journeys")
+JOURNEYS = [str(_COMMAND)] if _COMMAND.exists() else [sys.executable, "-c", "from experiments.cli import main; main()"]
+"""What starts `journeys`, also where this Python has not got the project installed."""
 SMALL_RUN = (
     "from tests.abm.toys import busy_parameters, small_area; from abm.journey import JOURNEY; "
     "from abm.simulate import simulate; print(simulate(small_area(1_000, 52), busy_parameters(), 1, JOURNEY).digest)"
@@ -109,7 +111,7 @@ def england(children: int, workers: int = 2) -> dict[str, Any]:
 
 def start_up(times: int) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return (processor, clock) seconds of `journeys --help` and of a first small run."""
-    small, help_ = [sys.executable, "-c", SMALL_RUN], [str(JOURNEYS), "--help"]
+    small, help_ = [sys.executable, "-c", SMALL_RUN], [*JOURNEYS, "--help"]
     for command in (small, help_):
         seconds_of(command, 1)
     return seconds_of(help_, times), seconds_of(small, times)

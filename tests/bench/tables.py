@@ -59,8 +59,8 @@ def race_table(result: Result, versions: dict[str, str]) -> Table:
     runs = "; ".join(f"{name} {a.runs[0]} and {a.runs[1]}" for name, a in result.agreements.items())
     below = (
         f"One run: {result.events:,.0f} events in {result.child_weeks:,.0f} child-weeks. Making is not part of a run.",
-        f"Agreement: {cells} numbers of each rival and ours compared; z is the largest difference in standard errors, "
-        f"p the chance of the least likely one, times their number; refused below {FALSE_ALARM:g}. "
+        f"Agreement: {cells} numbers of each rival and ours compared; p is the chance of the least likely difference, "
+        f"times their number, and z that difference in standard errors; refused below {FALSE_ALARM:g}. "
         f"Runs compared: {runs}.",
         f"A planted fault, a rival that ignores bands of time: {'NOT FOUND' if result.planted.holds else 'found'} "
         f"(z {result.planted.z:.0f}).",
