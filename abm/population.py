@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.draws import choice, words
+from abm.compiled import compiled
 from abm.errors import CareError, did_you_mean
-from abm.families import families_of
-from abm.pathway import N_RISKS, WEEKS_PER_YEAR, WEEKS_TO_18, Journey, purpose_of
+from abm.families import families_and_sizes
+from abm.moving import WITHIN_AGE, come_alone, leave_weeks, move_in
+from abm.ordering import choices, draws, order_by_draw
+from abm.pathway import N_RISKS, WEEKS_PER_YEAR, Journey
 from abm.placing import N_AGES_YEARS, choose, place_on_day_one
-from abm.scenario import Scenario
+from abm.scenario import PopulationPlan, Scenario
 
 COLUMNS = (
     ("child", np.int32, "number of the child, from 0"),
@@ -118,56 +120,44 @@ def make_population(scenario: Scenario, seed: int, journey: Journey) -> Populati
     moves = _rounded(plan.moves[:n_years].ravel() / scenario.sample).reshape(n_years, N_AGES_YEARS)
 
     # In this order: there on day one, there on day one and alone, born, moved in, came alone.
-    ages = np.arange(N_AGES_YEARS)
+    own, there = int(present.sum()), int(present.sum() + alone.sum())
+    born = there + int(births.sum())
     arrivals = np.maximum(moves, 0)
-    sizes = [int(part.sum()) for part in (present, alone, births, arrivals, comers)]
-    part = np.repeat(np.arange(5), sizes)
-    child = np.arange(part.size, dtype=np.int32)
-    in_year = choice(seed, child, "population: week within the year of age", WEEKS_PER_YEAR)
-    birth, enter = np.zeros(child.size, np.int64), np.zeros(child.size, np.int64)
+    moved_birth, moved_enter = move_in(seed, born, arrivals, weeks)
+    came_birth, came_enter = come_alone(seed, born + int(arrivals.sum()), comers, plan.arrival_ages)
+    moved = born + moved_birth.size
+    n = moved + came_birth.size
+    birth, enter = np.empty(n, np.int32), np.zeros(n, np.int32)
+    birth[:there], begin = choices(seed, there, WITHIN_AGE, WEEKS_PER_YEAR), 0
+    for age, size in [*enumerate(present.tolist()), *enumerate(alone.tolist())]:
+        here = birth[begin : begin + size]
+        np.subtract(-WEEKS_PER_YEAR * age - 1, here, out=here)  # day one ends the week before week 0
+        begin += size
+    birth[there:born] = enter[there:born] = np.repeat(np.arange(weeks, dtype=np.int32), births)
+    birth[born:moved], enter[born:moved] = moved_birth, moved_enter
+    birth[moved:], enter[moved:] = came_birth, came_enter
+    uasc = np.zeros(n, np.bool_)
+    uasc[own:there] = uasc[moved:] = True
 
-    there = part < 2
-    age = np.concatenate([np.repeat(ages, present), np.repeat(ages, alone)])
-    birth[there] = -WEEKS_PER_YEAR * age - in_year[there] - 1  # day one ends the week before week 0
-    born = part == 2
-    birth[born] = enter[born] = np.repeat(np.arange(weeks), births)
-    moved = part == 3
-    year = np.repeat(np.arange(n_years), arrivals.sum(axis=1)) * WEEKS_PER_YEAR
-    age = np.concatenate([np.repeat(ages, row) for row in arrivals]) if n_years else np.zeros(0, np.int64)
-    birth[moved] = year - WEEKS_PER_YEAR * age - in_year[moved] - 1
-    enter[moved] = year + choice(seed, child[moved], "population: week of a move", WEEKS_PER_YEAR)
-    came = part == 4
-    enter[came] = np.repeat(np.arange(weeks), comers)
-    birth[came] = enter[came] - WEEKS_PER_YEAR * _shared(seed, child[came], plan.arrival_ages) - in_year[came]
+    family, sizes = _families(seed, plan, birth, uasc, own, there, moved)
+    risk = np.empty(n, np.uint8)
+    look_up(_risks(seed, sizes, plan.risk_shares), family, risk)
+    leave = leave_weeks(seed, there, family, birth, enter, uasc, np.maximum(-moves, 0), weeks)
 
-    # A move planned for after the end of the run does not happen, nor one after the 18th birthday.
-    stays = (enter < weeks) & (there | (enter - birth < WEEKS_TO_18))
-    part, birth, enter = part[stays], birth[stays], enter[stays]
-    child = np.arange(part.size, dtype=np.int32)
-    uasc = (part == 1) | (part == 4)
-
-    family = np.empty(child.size, np.int32)
-    family[~uasc] = families_of(birth[~uasc].astype(np.int32), seed, plan.family_sizes, plan.spacing_weeks)
-    n_families = int(family[~uasc].max(initial=-1)) + 1
-    family[uasc] = n_families + np.arange(uasc.sum())
-    risk = _risks(seed, np.bincount(family), plan.risk_shares)[family]
-    since_when = np.where(part < 2, -1, enter)
-    leave = _departures(seed, family, birth, since_when, uasc, np.maximum(-moves, 0), weeks)
-
-    day_one = part < 2
-    state, history, since = place_on_day_one(scenario.day_one, seed, journey, child, birth, risk, uasc, day_one)
-    boys = np.where(uasc, BOYS_PER_1000_ALONE, BOYS_PER_1000)
-    sex = choice(seed, child, "population: sex", 1000) < boys
-    edge = np.full(child.size, -1, np.int16)
-    for number, name in ((2, "born"), (3, "moved_in"), (4, "came_alone")):
-        if (part == number).any():
-            edge[part == number] = _edge_into(journey, name)
-    if (edge >= 0).any():
-        state[edge >= 0] = journey.tables.source[edge[edge >= 0]]
-    since[edge >= 0] = enter[edge >= 0]
-    return population_of(
-        child=child, family=family, birth_week=birth, sex=sex, risk=risk, uasc=uasc, enter_week=enter,
-        enter_edge=edge, leave_week=leave, state=state, history=history, since_week=since,
+    state, history, since = np.zeros(n, np.uint8), np.zeros(n, np.uint8), enter.copy()
+    placed = place_on_day_one(scenario.day_one, seed, journey, birth[:there], risk[:there], uasc[:there])
+    state[:there], history[:there], since[:there] = placed
+    edge = np.full(n, -1, np.int16)
+    for begin, end, name in ((there, born, "born"), (born, moved, "moved_in"), (moved, n, "came_alone")):
+        if end > begin:
+            edge[begin:end] = _edge_into(journey, name)
+            state[begin:end] = journey.tables.source[edge[begin]]
+    per_1000 = choices(seed, n, "population: sex", 1000)
+    sex = per_1000 < BOYS_PER_1000
+    sex[uasc] = per_1000[uasc] < BOYS_PER_1000_ALONE
+    return Population(
+        child=np.arange(n, dtype=np.int32), family=family, birth_week=birth, sex=sex.view(np.uint8), risk=risk,
+        uasc=uasc, enter_week=enter, enter_edge=edge, leave_week=leave, state=state, history=history, since_week=since,
     )  # fmt: skip
 
 
@@ -202,53 +192,34 @@ def _rounded(expected: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.diff(np.floor(np.cumsum(expected) + 0.5), prepend=0.0).astype(np.int64)
 
 
-def _shared(seed: int, child: NDArray[np.int32], shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return a keyed choice of age by its shares."""
-    if child.size == 0:
-        return np.zeros(0, np.int64)
-    if shares.sum() <= 0:
-        raise CareError("Unaccompanied children arrive but 'arrival_ages' has no shares")
-    bounds = np.floor(np.cumsum(shares / shares.sum()) * 2.0**32)
-    drawn = words(seed, child, 0, purpose_of("population: age on arrival"))
-    age: NDArray[np.int64] = np.searchsorted(bounds, drawn, side="right").astype(np.int64)
-    return np.minimum(age, int(np.flatnonzero(shares)[-1]))
+def _families(
+    seed: int, plan: PopulationPlan, birth: NDArray[np.int32], uasc: NDArray[np.bool_], own: int, there: int, moved: int
+) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+    """Return the family of each child and the size of each family; children who came alone are families of one."""
+    joined, sizes = families_and_sizes(
+        np.concatenate([birth[:own], birth[there:moved]]), seed, plan.family_sizes, plan.spacing_weeks
+    )
+    family = np.empty(birth.size, np.int32)
+    family[:own], family[there:moved] = joined[:own], joined[own:]
+    n_alone = birth.size - joined.size
+    family[uasc] = np.arange(sizes.size, sizes.size + n_alone)
+    return family, np.concatenate([sizes, np.ones(n_alone, np.int16)])
 
 
-def _departures(
-    seed: int, family: NDArray[np.int32], birth: NDArray[np.int64], enter: NDArray[np.int64], uasc: NDArray[np.bool_],
-    counts: NDArray[np.int64], n_weeks: int,
-) -> NDArray[np.int64]:  # fmt: skip
-    """Return the leave week of each child: of each cohort, those of families with the smallest draws move first.
-
-    So brothers and sisters mostly move together, in the same week, as far as the net moves of their ages allow it.
-    `enter` is -1 for children who are there on day one; `counts` are departures by model year and age at its start.
-    """
-    leave = np.full(family.size, n_weeks, np.int64)
-    if not counts.any():
-        return leave
-    turn = words(seed, family, 0, purpose_of("population: turn to move away"))
-    # The cohort is the model year before which the child was aged 0: 52y - birth lies in [1, 52] for it.
-    cohort = np.where(uasc, np.iinfo(np.int64).min, birth // WEEKS_PER_YEAR + 1)
-    order = np.lexsort((np.arange(family.size), turn, cohort))
-    ranked = cohort[order]
-    for year, age in zip(*np.nonzero(counts), strict=True):
-        start = WEEKS_PER_YEAR * int(year)
-        here = order[np.searchsorted(ranked, year - age) : np.searchsorted(ranked, year - age, side="right")]
-        here = here[(leave[here] == n_weeks) & (enter[here] < start)]
-        goes = here[: counts[year, age]]
-        leave[goes] = start + choice(seed, family[goes], "population: week of a move", WEEKS_PER_YEAR, start)
-    return np.minimum(leave, n_weeks)
-
-
-def _risks(seed: int, size: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _risks(seed: int, size: NDArray[np.int16], shares: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return the risk class of each family: in the order of a keyed draw, so that shares hold in each family size."""
     if shares.shape != (N_RISKS,) or shares.sum() <= 0:
         raise CareError(f"The population plan needs {N_RISKS} shares of families by risk class, not all 0")
-    family = np.arange(size.size)
-    order = np.lexsort((family, words(seed, family, 0, purpose_of("family: risk")), size))
-    chance = np.broadcast_to(shares / shares.sum(), (1, N_RISKS))
-    risk = np.zeros(size.size, np.int64)
+    order, _ = order_by_draw(size, draws(seed, size.size, "family: risk"), int(size.max(initial=0)) + 1)
     # The rarest class first: see placing.choose_cells.
     by_size = np.argsort(shares, kind="stable")
-    choose(seed, "family: risk", order, np.zeros(size.size, np.int64), chance[:, by_size], np.arange(N_RISKS), risk)
-    return by_size[risk].astype(np.uint8)
+    chance = (shares / shares.sum())[None, by_size]
+    risk = choose(seed, "family: risk", order, np.array([size.size]), chance, np.arange(N_RISKS))
+    return by_size.astype(np.uint8)[risk]
+
+
+@compiled(nogil=True)
+def look_up(of_family: Any, family: Any, out: Any) -> Any:
+    """Fill `out` with what is told of each child's family."""
+    for i in range(out.size):
+        out[i] = of_family[family[i]]
