@@ -1,6 +1,6 @@
 """Measure the engine beside its rivals, beside what it is to reach, and beside what this machine can do at best.
 
-    python -m tests.bench             about five minutes
+    python -m tests.bench             about six minutes
     python -m tests.bench --quick     less than a minute: small sizes, to see that it works
     python -m tests.bench --full      1,000 runs instead of 40 scaled up, and more rounds
     python -m tests.bench --write     also put the figures into docs/explanation/performance.md
@@ -102,7 +102,7 @@ def rows(plan: Plan, results: list[Result], one: reach.OneArea, show: Callable[[
     say(f"England: {plan.england:,} children in 151 areas, logs on disk")
     nation = reach.england(plan.england)
     say(f"{plan.runs} runs of one area, weekly outputs only")
-    many = reach.many_runs(area_of(plan.one_area), parameters(), plan.runs, 2) * 1_000 / plan.runs
+    many = reach.many_runs(area_of(plan.one_area), parameters(), plan.runs, 2) * reach.ALL_RUNS / plan.runs
     say("growth with the number of children")
     grown = [
         reach.growth("one area, log in memory", reach.area, plan.areas),
@@ -131,7 +131,7 @@ def rows(plan: Plan, results: list[Result], one: reach.OneArea, show: Callable[[
         ),
         reach.Row(
             "1,000 runs of that area, weekly outputs only, 2 threads", (many,), (90,), (40,), "{:.0f} s",
-            "measured" if plan.runs == 1_000 else f"{plan.runs} runs measured, scaled up",
+            "measured" if plan.runs == reach.ALL_RUNS else f"{plan.runs // 2} runs measured, scaled up",
         ),
         reach.Row(
             "against an idiomatic Mesa model, same work", (first.ratio(MESA),), (1_000,), (5_000,), "{:,.0f} x",
