@@ -2,7 +2,8 @@
 
 Read it from top to bottom: first the states ("the child is ..."), then the transitions ("the child ...").
 Numbers are not here: how often each transition happens is in the parameters, by age, risk, history and time waited.
-Weeks in `bands` are where a chance changes with the time already spent.
+Weeks in `bands` are where a chance changes with the time already spent. States in which a child mostly stays for many
+months are `quiet`.
 
 Laws and guidance named here are the framework in force in 2026; rules marked "unverified" in docs/reference are from
 memory. "CA 1989" is the Children Act 1989, "Working Together 2023" the guidance of that name.
@@ -37,7 +38,7 @@ STATES = (
     # At home. The clock runs from birth, or from the last closure.
     State(
         "at_home", "At home, not open to services", "", "#e8eef4", "home",
-        bands=(0, 13, 26, 52, 104, 312), at_18="grew_up",
+        bands=(0, 13, 26, 52, 104, 312), at_18="grew_up", quiet=True,
     ),
     # The front door.
     State(
@@ -51,7 +52,7 @@ STATES = (
         "#9bc1bc",
         "front_door",
         bands=(0, 13, 26, 52),
-        at_18="grew_up",
+        at_18="grew_up", quiet=True,
     ),
     State(
         "being_assessed",
@@ -74,7 +75,7 @@ STATES = (
     # Plans.
     State(
         "in_need", "On a child in need plan", "CA 1989 s17", "#6baed6", "plan", NEED_BANDS, "need_plan",
-        at_18="grew_up",
+        at_18="grew_up", quiet=True,
     ),
     State(
         "in_need_under_enquiry", "On a child in need plan, under a section 47 enquiry", "CA 1989 s17, s47", "#3c8dbc",
@@ -87,7 +88,7 @@ STATES = (
         "#2171b5",
         "plan",
         bands=(0, 13, 26, 52, 104),
-        at_18="grew_up",
+        at_18="grew_up", quiet=True,
     ),
     State(
         "in_pre_proceedings",
@@ -96,7 +97,7 @@ STATES = (
         "#12436D",
         "plan",
         bands=(0, 13, 26),
-        at_18="grew_up",
+        at_18="grew_up", quiet=True,
     ),
     # Looked after: one state for each kind of home; the clock is the time in care, whatever the home.
     State(
@@ -104,49 +105,50 @@ STATES = (
     ),
     State(
         "kinship_foster", "Living with kinship foster carers", "CA 1989 s22C", "#5b8e7d", "care", CARE_BANDS, "care",
-        at_18="left_care_at_18",
+        at_18="left_care_at_18", quiet=True,
     ),
     State(
         "foster", "Living with foster carers", "CA 1989 s22C", "#28A197", "care", CARE_BANDS, "care",
-        at_18="left_care_at_18",
+        at_18="left_care_at_18", quiet=True,
     ),
     State(
         "childrens_home", "Living in a children's home", "CA 1989 s22C", "#801650", "care", CARE_BANDS, "care",
-        at_18="left_care_at_18",
+        at_18="left_care_at_18", quiet=True,
     ),
     State(
         "supported_accommodation", "Living in supported accommodation (16 and over)", "CA 1989 s22C", "#a05195", "care",
-        CARE_BANDS, "care", at_18="left_care_at_18",
+        CARE_BANDS, "care", at_18="left_care_at_18", quiet=True,
     ),
     State(
         "with_parents", "Looked after, living with parents", "CA 1989 s22C, s31", "#8fb339", "care", CARE_BANDS, "care",
-        at_18="left_care_at_18",
+        at_18="left_care_at_18", quiet=True,
     ),
     State(
         "placed_for_adoption", "Placed for adoption", "Adoption and Children Act 2002", "#F46A25", "care",
-        (0, 10, 26, 52), at_18="left_care_at_18",
+        (0, 10, 26, 52), at_18="left_care_at_18", quiet=True,
     ),
     State(
         "secure_home", "Living in a secure home", "CA 1989 s25", "#3d3d3d", "care", CARE_BANDS, "care",
-        at_18="left_care_at_18",
+        at_18="left_care_at_18", quiet=True,
     ),
     State(
         "other_placement", "Living in another kind of home", "CA 1989 s22C", "#767676", "care", CARE_BANDS, "care",
-        at_18="left_care_at_18",
+        at_18="left_care_at_18", quiet=True,
     ),
     # After care.
     State(
         "reunified", "Home from care, within six years", "CA 1989 s22C", "#c7e9c0", "after_care", (0, 13, 52, 312),
-        at_18="grew_up",
+        at_18="grew_up", quiet=True,
     ),
     State(
-        "special_guardianship", "With special guardians", "CA 1989 s14A", "#74c476", "after_care", at_18="grew_up"
+        "special_guardianship", "With special guardians", "CA 1989 s14A", "#74c476", "after_care", at_18="grew_up",
+        quiet=True,
     ),
     State(
         "child_arrangements", "With relatives under a child arrangements order", "CA 1989 s8", "#a1d99b", "after_care",
-        at_18="grew_up",
+        at_18="grew_up", quiet=True,
     ),
-    State("adopted", "Adopted", "Adoption and Children Act 2002", "#41ab5d", "after_care", at_18="grew_up"),
+    State("adopted", "Adopted", "Adoption and Children Act 2002", "#41ab5d", "after_care", at_18="grew_up", quiet=True),
     # Grown up.
     State("left_care_at_18", "Left care at 18", "CA 1989 s23A to s24D", "#BFBFBF", "left"),
     State("grown_up", "Grown up", "", "#d9d9d9", "left"),

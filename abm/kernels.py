@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.compiled import compiled
-from abm.draws import BLOCK, any_below, kernel_word
+from abm.draws import FOUR_WEEKS, kernel_philox, kernel_word
 from abm.parameters import CERTAIN
 from abm.pathway import (
     AGE_EDGES_WEEKS,
@@ -25,10 +25,12 @@ from abm.pathway import (
     WEEKS_TO_18,
     Journey,
 )
+from abm.quiet import chances, kernel_count, kernel_opening, kernel_place
 
 _AGE_EDGES = np.array(AGE_EDGES_WEEKS, np.int64)
 _CERTAIN, _NO_DRAW = np.uint64(CERTAIN), np.uint64(0)
-_FAR = 1 << 30
+_FAR, _FOUR_WEEKS = 1 << 30, np.uint64(FOUR_WEEKS)
+_LOWEST, _FIRST, _MORE = chances()
 
 
 class Edges(NamedTuple):
@@ -46,8 +48,8 @@ class Edges(NamedTuple):
     purpose       uint64[E]     what the edge's draws are keyed by
     clock         int32[S]      states with equal numbers share a clock
     at_once       bool[S]
+    quiet         bool[S]       draws are made a year at a time
     band          int32[S, C]   band of time by weeks on the clock
-    band_until    int32[S, C]   weeks on the clock at which the next band begins
     """
 
     weekly_first: NDArray[np.int32]
@@ -62,14 +64,15 @@ class Edges(NamedTuple):
     purpose: NDArray[np.uint64]
     clock: NDArray[np.int32]
     at_once: NDArray[np.bool_]
+    quiet: NDArray[np.bool_]
     band: NDArray[np.int32]
-    band_until: NDArray[np.int32]
 
 
 class People(NamedTuple):
-    """The children of a run, all arrays of N; state, history and since change as weeks pass.
+    """The children of a run, all arrays of N; state, history, since and due change as weeks pass.
 
-    `enter_edge` is -1 for children who are there on day one; `since` is the week the child's clock began.
+    `enter_edge` is -1 for children who are there on day one; `since` is the week the child's clock began; `due` is the
+    first week in which something may happen to the child. It follows from the rest: 0 is always right.
     """
 
     child: NDArray[np.int32]
@@ -82,6 +85,7 @@ class People(NamedTuple):
     state: NDArray[np.uint8]
     history: NDArray[np.uint8]
     since: NDArray[np.int32]
+    due: NDArray[np.int32]
 
 
 def edges_of(journey: Journey) -> Edges:
@@ -98,9 +102,6 @@ def edges_of(journey: Journey) -> Edges:
         for e in journey.edges_of("moved_away"):
             departure[tables.source[e]] = e
     band = tables.band.astype(np.int32)
-    until = np.full(band.shape, _FAR, np.int32)
-    for k in range(band.shape[1] - 2, -1, -1):
-        until[:, k] = np.where(band[:, k + 1] != band[:, k], k + 1, until[:, k + 1])
     return Edges(
         *listed(tables.weekly),
         *listed(tables.outcome),
@@ -112,8 +113,8 @@ def edges_of(journey: Journey) -> Edges:
         purpose=tables.purpose.astype(np.uint64),
         clock=tables.clock.astype(np.int32),
         at_once=tables.at_once,
+        quiet=tables.quiet,
         band=band,
-        band_until=until,
     )
 
 
@@ -135,69 +136,17 @@ def group_at(age: Any, risk: Any, history: Any, uasc: Any) -> Any:
     return (age_band(age) * N_RISKS + risk) * N_HISTORIES + history
 
 
-@compiled()
-def chosen_edge(
-    low: Any, high: Any, child: Any, week: Any, edges: Any, chances: Any, state: Any, group: Any, band: Any
-) -> Any:
-    """Return the weekly edge a child takes this week (-1 for none), its threshold and its draw.
-
-    Each edge has its own draw. If several fire, the one with the smallest draw / threshold is taken: given that two
-    fire, each draw is uniform below its threshold, so the order is fair and no edge's luck depends on another's rate.
-    The ratios are compared as whole numbers: draw < 2**32 and threshold <= 2**32, so the products stay below 2**64.
-
-    chances  uint64[E, G, B]  thresholds of this year
-    """
-    best, best_threshold, best_draw = -1, _CERTAIN, _NO_DRAW
-    stamp = np.uint64(week)
-    for x in range(edges.weekly_first[state], edges.weekly_first[state + 1]):
-        edge = edges.weekly[x]
-        threshold = chances[edge, group, band]
-        if threshold > 0:
-            draw = kernel_word(low, high, child, stamp, edges.purpose[edge])
-            if draw < threshold and (best < 0 or draw * best_threshold < best_draw * threshold):
-                best, best_threshold, best_draw = int(edge), threshold, draw
-    return best, best_threshold, best_draw
-
-
-@compiled()
-def quiet_until(
-    low: Any, high: Any, child: Any, week: Any, end: Any, edges: Any, chances: Any, state: Any, group: Any, band: Any
-) -> Any:
-    """Return the first week from `week` on that may hold an event, looking a block of weeks at a time.
-
-    Every threshold is the same in [week, end). Draws beyond `end` may be looked at too: they can only end the wait
-    early, never hide an event.
-    """
-    first, last = edges.weekly_first[state], edges.weekly_first[state + 1]
-    while week < end:
-        for x in range(first, last):
-            edge = edges.weekly[x]
-            threshold = chances[edge, group, band]
-            if threshold > 0 and any_below(low, high, child, np.uint64(week), edges.purpose[edge], threshold):
-                return week
-        week += BLOCK
-    return end
-
-
 @compiled(nogil=True)
 def advance_span(
-    start: Any,
-    stop: Any,
-    begin: Any,
-    low: Any,
-    high: Any,
-    edges: Any,
-    thresholds: Any,
-    people: Any,
-    rows: Any,
-    n_rows: Any,
-    keep: Any,
-    flows: Any,
-) -> Any:
+    start: Any, stop: Any, begin: Any, low: Any, high: Any, edges: Any, thresholds: Any, cells: Any, people: Any,
+    rows: Any, n_rows: Any, keep: Any, flows: Any,
+) -> Any:  # fmt: skip
     """Advance children `begin` and after from week `start` to before week `stop`, in place.
 
     low, high   uint64             halves of the seed
-    thresholds  uint64[Y, E, G, B] by model year; the last year serves for the weeks after it
+    thresholds  uint64[Y, G, B, E] by model year; the last year serves for the weeks after it
+    cells       int8[Y, E, G, B]   of quiet states: the last cell (see `abm.quiet`) that the threshold of any week can
+                                   reach while the child stays; it decides where is looked, and changes no result
     rows        Rows               the log so far, filled from row n_rows on when `keep`
     flows       int64[weeks, E]    events counted by week and edge
 
@@ -207,13 +156,13 @@ def advance_span(
     n, n_years = people.state.size, thresholds.shape[0]
     n_clock = edges.band.shape[1]
     capacity = rows.child.size
+    taken = np.zeros(WEEKS_PER_YEAR, np.int64)
+    drawn, drawn_for = np.zeros((edges.target.size, 4), np.uint64), np.zeros(edges.target.size, np.int64)
     for i in range(begin, n):
-        enter_edge, enter_week = int(people.enter_edge[i]), int(people.enter_week[i])
-        week = start
-        if enter_edge >= 0:
-            if enter_week >= stop:
-                continue
-            week = max(start, enter_week)
+        if people.due[i] >= stop:
+            continue
+        week = max(start, int(people.due[i]))
+        enter_week = int(people.enter_week[i]) if people.enter_edge[i] >= 0 else -1
         birth, leave = int(people.birth_week[i]), int(people.leave_week[i])
         risk, uasc = int(people.risk[i]), people.uasc[i]
         state, history, since = int(people.state[i]), int(people.history[i]), int(people.since[i])
@@ -224,40 +173,99 @@ def advance_span(
             age = week - birth
             group = group_at(age, risk, history, uasc)
             edge, threshold, draw = -1, _CERTAIN, _NO_DRAW
-            if enter_edge >= 0 and week == enter_week:
-                edge = enter_edge
+            if week == enter_week:
+                edge = int(people.enter_edge[i])
             elif age >= WEEKS_TO_18 and edges.birthday[state] >= 0:
                 edge = int(edges.birthday[state])
             elif week == leave and edges.departure[state] >= 0:
                 edge = int(edges.departure[state])
             else:
-                # Until `end` nothing changes but the draws.
-                end = stop
+                # Until `end` the state can only be left by chance.
+                end = _FAR
                 if edges.birthday[state] >= 0:
                     end = min(end, birth + WEEKS_TO_18)
                 if edges.departure[state] >= 0 and leave > week:
                     end = min(end, leave)
-                if edges.weekly_first[state] == edges.weekly_first[state + 1]:
+                first, last = edges.weekly_first[state], edges.weekly_first[state + 1]
+                if first == last:
                     week = end
                     continue
-                if year < n_years - 1:
-                    end = min(end, (year + 1) * WEEKS_PER_YEAR)
-                for a in range(1, N_AGES):
-                    if age < _AGE_EDGES[a]:
-                        end = min(end, birth + _AGE_EDGES[a])
-                clock = min(week - since - 1, n_clock - 1)
-                band = edges.band[state, clock]
-                end = min(end, since + 1 + edges.band_until[state, clock])
-                chances = thresholds[year]
-                while week < end and edge < 0:
-                    upto = end
-                    if end - week >= BLOCK // 2:
-                        week = quiet_until(low, high, identity, week, end, edges, chances, state, group, band)
-                        upto = min(week + BLOCK, end)
-                    while week < upto:
-                        edge, threshold, draw = chosen_edge(
-                            low, high, identity, week, edges, chances, state, group, band
-                        )
+                calendar = week // WEEKS_PER_YEAR
+                end = min(end, (calendar + 1) * WEEKS_PER_YEAR)
+                band = edges.band[state, min(week - since - 1, n_clock - 1)]
+                if edges.quiet[state]:
+                    # The first event until then, from the small draws of the year.
+                    stamp, found = np.uint64(calendar), end
+                    for x in range(first, last):
+                        trial = edges.weekly[x]
+                        last_cell = cells[year, trial, group, band]
+                        if last_cell < 0:
+                            continue
+                        purpose = edges.purpose[trial]
+                        opening = kernel_opening(low, high, identity, stamp, purpose)
+                        if opening[0] >= _LOWEST[last_cell]:
+                            continue
+                        cell, further, n_taken = 0, -2, 0
+                        while opening[0] >= _LOWEST[cell]:
+                            cell += 1
+                        n_here = 1
+                        while opening[1] < _FIRST[cell, n_here]:
+                            n_here += 1
+                        while True:
+                            for turn in range(n_here):
+                                of_year, trial_draw = kernel_place(
+                                    low, high, identity, stamp, purpose, cell, turn, taken, n_taken
+                                )
+                                n_taken += 1
+                                then = calendar * WEEKS_PER_YEAR + of_year
+                                if then < week or then > found or then >= end:
+                                    continue
+                                if then < stop:
+                                    then_group = group_at(then - birth, risk, history, uasc)
+                                    then_band = edges.band[state, min(then - since - 1, n_clock - 1)]
+                                    trial_threshold = thresholds[year, then_group, then_band, trial]
+                                    if trial_draw >= trial_threshold or (
+                                        then == found and edge >= 0 and trial_draw * threshold >= draw * trial_threshold
+                                    ):
+                                        continue
+                                    edge, threshold, draw = int(trial), trial_threshold, trial_draw
+                                found = then
+                            cell += 1
+                            if cell > last_cell:
+                                break
+                            if further < 0:
+                                count = opening[2] if further == -2 else opening[3]
+                            else:
+                                count = kernel_count(low, high, identity, stamp, purpose, further)
+                            further += 1
+                            n_here = 0
+                            while count < _MORE[cell, WEEKS_PER_YEAR - n_taken, n_here]:
+                                n_here += 1
+                    week = found
+                    if week >= stop:
+                        edge = -1
+                    group = group_at(week - birth, risk, history, uasc)
+                else:
+                    end = min(end, stop)
+                    drawn_for[: last - first] = -1
+                    while week < end:
+                        group = group_at(week - birth, risk, history, uasc)
+                        band = edges.band[state, min(week - since - 1, n_clock - 1)]
+                        for x in range(first, last):
+                            trial = edges.weekly[x]
+                            trial_threshold = thresholds[year, group, band, trial]
+                            if trial_threshold > 0:
+                                at = x - first
+                                if drawn_for[at] != week >> 2:
+                                    drawn_for[at] = week >> 2
+                                    drawn[at, 0], drawn[at, 1], drawn[at, 2], drawn[at, 3] = kernel_philox(
+                                        low, high, identity, np.uint64(week >> 2), edges.purpose[trial], _FOUR_WEEKS
+                                    )
+                                trial_draw = drawn[at, week & 3]
+                                if trial_draw < trial_threshold and (
+                                    edge < 0 or trial_draw * threshold < draw * trial_threshold
+                                ):
+                                    edge, threshold, draw = int(trial), trial_threshold, trial_draw
                         if edge >= 0:
                             break
                         week += 1
@@ -290,7 +298,7 @@ def advance_span(
                 edge = -1
                 for x in range(edges.outcome_first[state], edges.outcome_first[state + 1]):
                     trial = int(edges.outcome[x])
-                    threshold = thresholds[year, trial, group, 0]
+                    threshold = thresholds[year, group, 0, trial]
                     if threshold > 0:
                         draw = kernel_word(low, high, identity, np.uint64(week), edges.purpose[trial])
                         if draw < threshold:
@@ -307,6 +315,7 @@ def advance_span(
         people.state[i] = state
         people.history[i] = history
         people.since[i] = since
+        people.due[i] = week
     return n, n_rows, -1, -1
 
 

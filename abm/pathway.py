@@ -35,7 +35,8 @@ class State:
 
     `bands` are the first weeks of each band of time on the child's clock; states that name the same `clock` keep it
     running when a child moves between them (a move between homes does not restart the time in care). A state that is
-    `at_once` is left in the week it is entered: its transitions are outcomes with shares, not chances per week.
+    `at_once` is left in the week it is entered: its transitions are outcomes with shares, not chances per week. In a
+    state that is `quiet` nothing happens in most weeks: its draws are made a year at a time, which changes no chance.
     `at_18` names the transition taken on the 18th birthday; a state without one is never left.
     """
 
@@ -48,6 +49,7 @@ class State:
     clock: str = ""
     at_once: bool = False
     at_18: str = ""
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Tables:
     purpose         uint32[E]      what the edge's draws are keyed by: a hash of the transition's key
     clock           uint8[S]       states with equal numbers share a clock
     at_once         bool[S]
+    quiet           bool[S]        draws are made a year at a time
     birthday        int16[S]       the edge taken at 18, -1 for none
     band            uint8[S, C]    band of time by weeks on the clock, C-1 and more together
     n_bands         int32[S]
@@ -98,6 +101,7 @@ class Tables:
     purpose: NDArray[np.uint32]
     clock: NDArray[np.uint8]
     at_once: NDArray[np.bool_]
+    quiet: NDArray[np.bool_]
     birthday: NDArray[np.int16]
     band: NDArray[np.uint8]
     n_bands: NDArray[np.int32]
@@ -232,6 +236,12 @@ class Journey:
                     self.file,
                     f"{did_you_mean(state.stage, list(STAGES))}Stages: {', '.join(STAGES)}",
                 )
+            if state.at_once and state.quiet:
+                raise CareError(
+                    f"State '{state.key}' is quiet and left at once",
+                    self.file,
+                    "A state that is left at once has no weeks",
+                )
             if state.key not in entered:
                 raise CareError(f"Nothing enters the state '{state.key}'", self.file, "Add a transition or remove it")
             clock = [s.bands for s in self.states if s.clock and s.clock == state.clock]
@@ -317,6 +327,7 @@ def _tables(journey: Journey) -> Tables:
         purpose=np.array([purpose_of(m.key) for m in moves], np.uint32),
         clock=np.array([clocks.index(s.clock or s.key) for s in states], np.uint8),
         at_once=at_once,
+        quiet=np.array([s.quiet for s in states]),
         birthday=np.array(
             [
                 next((e for e, (f, t) in enumerate(edges) if f == s and journey.transitions[t].key == state.at_18), -1)

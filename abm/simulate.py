@@ -18,13 +18,23 @@ from numpy.typing import NDArray
 
 import abm
 from abm.compiled import HAS_NUMBA
-from abm.draws import key_of
+from abm.draws import area_seed, key_of
 from abm.errors import CareError
 from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
 from abm.kernels import Edges, People, advance_span, edges_of, list_options, order_by_week
 from abm.parameters import CERTAIN, Parameters
-from abm.pathway import AGE_BANDS, HISTORIES, N_HISTORIES, N_RISKS, RISK_CLASSES, UNACCOMPANIED_GROUP, Journey
+from abm.pathway import (
+    AGE_BANDS,
+    HISTORIES,
+    N_HISTORIES,
+    N_RISKS,
+    RISK_CLASSES,
+    UNACCOMPANIED_GROUP,
+    WEEKS_PER_YEAR,
+    Journey,
+)
 from abm.population import Population, make_population
+from abm.quiet import cells_of
 from abm.scenario import Scenario
 
 MAX_WEEKS = 32_000
@@ -33,16 +43,49 @@ _FIRST_ROWS = 1 << 14
 
 @dataclass(frozen=True)
 class Prepared:
-    """What every run with the same parameters shares: the journey as arrays, and this week's chances as thresholds."""
+    """What every run with the same parameters shares: the journey as arrays, and its chances as thresholds.
+
+    thresholds  uint64[Y, E, G, B]  by model year
+    """
 
     journey: Journey
     edges: Edges
     thresholds: NDArray[np.uint64]
 
+    @cached_property
+    def by_group(self) -> NDArray[np.uint64]:
+        """The thresholds as the loops read them, uint64[Y, G, B, E]: what a child looks at together stands together."""
+        return np.ascontiguousarray(self.thresholds.transpose(0, 2, 3, 1))
+
+    @cached_property
+    def cells(self) -> NDArray[np.int8]:
+        """The last cell of a quiet year's draws that can matter, int8[Y, E, G, B]."""
+        return cells_of(reachable(self.journey, self.thresholds))
+
 
 def prepare(parameters: Parameters, journey: Journey) -> Prepared:
-    """Return what runs share; thresholds are uint64[Y, E, G, B]."""
+    """Return what runs share."""
     return Prepared(journey, edges_of(journey), parameters.thresholds(journey))
+
+
+def reachable(journey: Journey, thresholds: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the largest threshold that a child who stays in its state can come to within a year.
+
+    That is: of its own and the next age band, and of each band of time that begins within 52 weeks.
+    """
+    tables = journey.tables
+    by_time = thresholds.copy()
+    for s, state in enumerate(journey.states):
+        edges, bands = slice(tables.first[s], tables.first[s + 1]), state.bands
+        for b in range(len(bands) - 1):
+            reached = sum(begin < bands[b + 1] + WEEKS_PER_YEAR for begin in bands)
+            by_time[:, edges, :, b] = thresholds[:, edges, :, b:reached].max(axis=3)
+    out = by_time.copy()
+    older = N_RISKS * N_HISTORIES
+    np.maximum(by_time[:, :, : UNACCOMPANIED_GROUP - older], by_time[:, :, older:UNACCOMPANIED_GROUP],
+               out=out[:, :, : UNACCOMPANIED_GROUP - older])  # fmt: skip
+    np.maximum(by_time[:, :, -2], by_time[:, :, -1], out=out[:, :, -2])
+    return out
 
 
 @dataclass(frozen=True)
@@ -52,7 +95,7 @@ class Run:
     stocks  int64[weeks, S]  children in each state at the end of each week (of the sample, not scaled up)
     flows   int64[weeks, E]  events of each week by edge
     rows                     the log in whole numbers, by week, child, step; empty if it was not kept
-    digest                   SHA-256 of log and children; "" if the log was not kept
+    log                      whether the log was kept
     """
 
     scenario: Scenario
@@ -62,12 +105,17 @@ class Run:
     rows: Rows
     stocks: NDArray[np.int64]
     flows: NDArray[np.int64]
-    digest: str
+    log: bool = True
 
     @property
     def journey(self) -> Journey:
         """The journey that was simulated."""
         return self.prepared.journey
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of log and children; "" if the log was not kept."""
+        return digest(self.journey, self.rows, self.population) if self.log else ""
 
     @cached_property
     def children(self) -> pl.DataFrame:
@@ -165,24 +213,30 @@ def people_of(population: Population) -> People:
     return People(
         population.child, population.birth_week, population.risk, population.uasc, population.enter_week,
         population.enter_edge, population.leave_week, population.state.copy(), population.history.copy(),
-        population.since_week.copy(),
+        population.since_week.copy(), np.where(population.enter_edge < 0, 0, population.enter_week).astype(np.int32),
     )  # fmt: skip
 
 
 class Engine:
-    """A run under way: advanced a span of weeks at a time, in any division into spans, to the same result."""
+    """A run under way: advanced a span of weeks at a time, in any division into spans, to the same result.
 
-    def __init__(self, prepared: Prepared, population: Population, n_weeks: int, seed: int, log: bool = True) -> None:
+    The luck of its children is keyed by `seed` and, where it is named, the code of their area.
+    """
+
+    def __init__(
+        self, prepared: Prepared, population: Population, n_weeks: int, seed: int, log: bool = True, area: str = ""
+    ) -> None:
         if not 0 < n_weeks <= MAX_WEEKS:
             raise CareError(f"A run of {n_weeks} weeks is not possible", remedy=f"Use 1 to {MAX_WEEKS} weeks")
-        low, high = key_of(seed)
+        self.key = area_seed(seed, area)
+        low, high = key_of(self.key)
         check_population(prepared.journey, population)
-        self.prepared, self.population, self.seed, self.log = prepared, population, seed, log
+        self.prepared, self.population, self.seed, self.log, self.area = prepared, population, seed, log, area
         self.n_weeks, self.week = n_weeks, 0
         self.people = people_of(population)
         self.flows = np.zeros((n_weeks, prepared.journey.tables.n_edges), np.int64)
-        self._key = np.uint64(low), np.uint64(high)
-        self._rows, self._n_rows = new_rows(_FIRST_ROWS if log else 0), 0
+        self._halves = np.uint64(low), np.uint64(high)
+        self._rows, self._n_rows = new_rows(self._rows_expected() if log else 0), 0
 
     def advance(self, weeks: int) -> None:
         """Advance every child by some weeks, at most to the end of the run."""
@@ -190,8 +244,8 @@ class Engine:
         begin, n = 0, len(self.population)
         while begin < n:
             begin, self._n_rows, state, group = advance_span(
-                self.week, stop, begin, *self._key, self.prepared.edges, self.prepared.thresholds, self.people,
-                self._rows, self._n_rows, self.log, self.flows,
+                self.week, stop, begin, *self._halves, self.prepared.edges, self.prepared.by_group,
+                self.prepared.cells, self.people, self._rows, self._n_rows, self.log, self.flows,
             )  # fmt: skip
             if state >= 0:
                 raise self.nothing_follows(state, group, begin)
@@ -207,6 +261,10 @@ class Engine:
             "the rates",
             "Give at least one of its outcomes a share above 0",
         )
+
+    def _rows_expected(self) -> int:
+        """Return the rows that a log begins with: about three for each child in ten years; it grows when it is full."""
+        return _FIRST_ROWS + len(self.population) * 3 * self.n_weeks // (10 * WEEKS_PER_YEAR)
 
     def _grow(self) -> None:
         larger = new_rows(2 * max(self._rows.child.size, 1))
@@ -227,8 +285,7 @@ class Engine:
         counted = np.bincount(self.people.state, minlength=stocks.shape[1])
         if not np.array_equal(counted, stocks[-1]):
             raise CareError("Children and flows disagree at the end of the run", remedy="Please report this fault")
-        mark = digest(journey, rows, self.population) if self.log else ""
-        return Run(scenario, self.seed, self.prepared, self.population, rows, stocks, self.flows, mark)
+        return Run(scenario, self.seed, self.prepared, self.population, rows, stocks, self.flows, self.log)
 
 
 def describe_group(group: int) -> str:
@@ -262,7 +319,7 @@ def simulate(
     prepared
         What `prepare(parameters, journey)` returned, to spare doing it again.
     population
-        Children to use instead of `make_population(scenario, seed, journey)`.
+        Children to use instead of those of `make_population`.
 
     Errors
     ------
@@ -272,8 +329,8 @@ def simulate(
     """
     prepared = prepared or prepare(parameters, journey)
     if population is None:
-        population = make_population(scenario, seed, journey)
-    engine = Engine(prepared, population, scenario.n_weeks, seed, log)
+        population = make_population(scenario, area_seed(seed, scenario.area_code), journey)
+    engine = Engine(prepared, population, scenario.n_weeks, seed, log, scenario.area_code)
     while engine.week < engine.n_weeks:
         engine.advance(span or engine.n_weeks)
     return engine.run(scenario)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mesa.agent import Agent
 
-from abm.draws import word
+from abm.draws import week_word, word
 from abm.errors import CareError
 from abm.events import Rows, take
 from abm.parameters import CERTAIN
 from abm.pathway import AGE_EDGES_WEEKS, WEEKS_PER_YEAR, WEEKS_TO_18, group_of, unaccompanied_group
+from abm.quiet import cell_of, small_draws
 from abm.simulate import Engine
 
 if TYPE_CHECKING:
@@ -160,12 +161,18 @@ class ChildAgent(View):
         return None
 
     def _chance(self, edge: int, group: int, band: int) -> tuple[int, int]:
-        """Return an edge's threshold this week and its draw."""
-        run = self.model.run
+        """Return an edge's threshold this week and its draw; of a quiet state's year only the small draws are made."""
+        run, tables = self.model.run, self.model.journey.tables
         by_year = run.prepared.thresholds
-        threshold = by_year[min(run.week // WEEKS_PER_YEAR, len(by_year) - 1), edge, group, band]
-        purpose = int(self.model.journey.tables.purpose[edge])
-        return int(threshold), word(run.seed, int(run.people.child[self.row]), run.week, purpose)
+        threshold = int(by_year[min(run.week // WEEKS_PER_YEAR, len(by_year) - 1), edge, group, band])
+        child, purpose = int(run.people.child[self.row]), int(tables.purpose[edge])
+        if tables.outcome[edge]:
+            return threshold, word(run.key, child, run.week, purpose)
+        if not tables.quiet[tables.source[edge]]:
+            return threshold, week_word(run.key, child, run.week, purpose)
+        year, week = divmod(run.week, WEEKS_PER_YEAR)
+        small = small_draws(run.key, child, year, purpose, cell_of(threshold)) if threshold else {}
+        return threshold, small.get(week, CERTAIN)
 
     def _by_chance(self, state: int, since: int, group: int) -> tuple[int, int, int] | None:
         """Return the weekly event that fires; of several, that with the smallest draw in proportion to its chance."""

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from abm.draws import area_seed
 from abm.errors import CareError, did_you_mean
 from abm.events import events_frame
 from abm.mesa_model.agents import AgentEngine, ChildAgent, FamilyAgent
@@ -102,9 +103,9 @@ class CareModel(_Model):
         self.engine = engine
         prepared = prepare(parameters, journey)
         if population is None:
-            population = make_population(scenario, self.key, journey)
+            population = make_population(scenario, area_seed(self.key, scenario.area_code), journey)
         kind = Engine if engine == "arrays" else AgentEngine
-        self.run: Engine = kind(prepared, population, scenario.n_weeks, self.key)
+        self.run: Engine = kind(prepared, population, scenario.n_weeks, self.key, area=scenario.area_code)
         self.journey = journey
         self.area = scenario
         self.state_keys: NDArray[np.str_] = np.array([state.key for state in journey.states])

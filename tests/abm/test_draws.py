@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from abm.draws import any_below, choice, kernel_word, key_of, philox, word, words
+from abm.draws import area_seed, choice, kernel_word, key_of, philox, week_word, word, words
 from abm.errors import CareError
 from abm.pathway import purpose_of
 
@@ -36,6 +36,12 @@ def test_draws_are_frozen(arguments, expected):
     assert word(*arguments) == expected
 
 
+def test_four_weeks_have_the_words_of_one_call():
+    drawn = [week_word(1, 7, week, purpose_of("came_into_care")) for week in range(516, 521)]
+    assert drawn[:4] == list(philox((7, 129, purpose_of("came_into_care"), 256), (1, 0)))
+    assert drawn == [3004930475, 972127212, 1296609028, 4045896503, 1945124598]
+
+
 def test_three_forms_give_the_same_bits():
     rng = np.random.default_rng(5)
     for seed in (0, 1, 2**32 - 1, 2**32, 2**64 - 1, int(rng.integers(2**63))):
@@ -49,15 +55,6 @@ def test_three_forms_give_the_same_bits():
             for row in zip(child, week, purpose, strict=True)
         ]
         assert compiled == plain
-
-
-def test_a_block_of_weeks_is_searched_exactly():
-    from abm.draws import BLOCK
-
-    drawn = words(3, 17, np.arange(100, 100 + BLOCK), 99)
-    arguments = [np.uint64(x) for x in (3, 0, 17, 100, 99)]
-    assert any_below(*arguments, np.uint64(int(drawn.min()) + 1))
-    assert not any_below(*arguments, np.uint64(int(drawn.min())))
 
 
 def test_draws_are_spread_evenly():
@@ -78,3 +75,11 @@ def test_choices_cover_their_range():
 def test_a_seed_must_fit(seed):
     with pytest.raises(CareError, match="does not fit"):
         word(seed, 0, 0, 0)
+
+
+def test_areas_have_luck_of_their_own():
+    assert area_seed(7, "") == 7
+    assert area_seed(7, "E06000009") == 7 ^ (purpose_of("E06000009") << 32)
+    assert word(area_seed(7, "E06000009"), 0, 0, 0) != word(area_seed(7, "E10000007"), 0, 0, 0)
+    with pytest.raises(CareError, match="does not fit"):
+        area_seed(-1, "E06000009")

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from abm.draws import words
+from abm.draws import week_word, word
 from abm.errors import CareError
 from abm.events import new_rows
-from abm.kernels import AGE_EDGES_WEEKS, age_band, edges_of, group_at, order_by_week
+from abm.kernels import AGE_EDGES_WEEKS, age_band, group_at, order_by_week
 from abm.parameters import CERTAIN
 from abm.pathway import N_GROUPS, UNACCOMPANIED_GROUP, Journey, group_of
 from abm.population import population_of
+from abm.quiet import small_draws
 from abm.simulate import Engine, prepare, simulate
 from tests.abm.toys import (
     THREE,
@@ -163,10 +164,15 @@ def test_another_rate_leaves_the_luck_of_other_transitions_alone():
         multipliers = case.parameters.multipliers.copy()
         multipliers[:, -1] *= factor
         run = run_of(replace(case, parameters=replace(case.parameters, multipliers=multipliers)))
-        edge = run.rows.edge
-        keyed = words(case.seed, run.rows.child, run.rows.week, case.journey.tables.purpose[edge])
-        by_chance = run.events["origin"].to_numpy() < 2
-        assert np.array_equal(keyed[by_chance], run.rows.draw[by_chance])
+        tables = case.journey.tables
+        for week, child, _, e, _, draw in as_tuples(run.rows):
+            purpose = int(tables.purpose[e])
+            if tables.weekly[e] and tables.quiet[tables.source[e]]:
+                assert draw == small_draws(case.seed, child, week // 52, purpose)[week % 52]
+            elif tables.weekly[e]:
+                assert draw == week_word(case.seed, child, week, purpose)
+            elif tables.outcome[e]:
+                assert draw == word(case.seed, child, week, purpose)
         for week, child, step, e, _, draw in as_tuples(run.rows):
             assert seen.setdefault((week, child, step, e), draw) == draw
 
@@ -187,14 +193,6 @@ def test_rows_are_put_in_the_order_of_weeks():
     rows.week[:] = [3, 0, 3, 1, 0, 3]
     assert order_by_week(rows, 6, 4).tolist() == [1, 4, 3, 0, 2, 5]
     assert order_by_week(rows, 0, 4).tolist() == []
-
-
-def test_bands_of_time_end_where_the_next_begins():
-    edges = edges_of(THREE)
-    helped = THREE.state_index["helped"]
-    assert edges.band[helped].tolist() == [0, 0, 1]
-    assert edges.band_until[helped][:2].tolist() == [2, 2]
-    assert edges.band_until[helped][2] > 10_000
 
 
 THREE_WAYS = Journey(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abm.draws import word
+from abm.draws import week_word, word
 from abm.journey import JOURNEY
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import (
@@ -21,6 +21,7 @@ from abm.pathway import (
     unaccompanied_group,
 )
 from abm.population import Population, population_of
+from abm.quiet import small_draws
 from abm.scenario import DayOne, PopulationPlan, Scenario
 
 
@@ -82,7 +83,7 @@ def empty_scenario(n_weeks: int) -> Scenario:
     nowhere = DayOne(
         *(np.zeros(1, np.uint8),) * 2, *(np.zeros(1, np.int32),) * 2, np.ones((18, 4, 1)), np.ones((18, 1))
     )
-    return Scenario("X00000001", "Toy", 2021, n_weeks, 1, nobody, nowhere)
+    return Scenario("", "Toy", 2021, n_weeks, 1, nobody, nowhere)
 
 
 CELLS = (
@@ -149,13 +150,18 @@ def random_case(rng: random.Random) -> Case:
     stays = [f"stay{i}" for i in range(rng.randint(1, 3))]
     gates = [f"gate{i}" for i in range(rng.randint(0, 2))]
     bands = tuple(sorted({0, *rng.sample(range(1, 40), rng.randint(0, 3))}))
-    states = [state("elsewhere", "left"), state("at_home", bands=bands, at_18="grew_up"), state("grown_up", "left")]
+    quiet = [rng.random() < 0.6 for _ in range(4)]
+    states = [
+        state("elsewhere", "left"), state("at_home", bands=bands, at_18="grew_up", quiet=quiet.pop()),
+        state("grown_up", "left"),
+    ]  # fmt: skip
     for name in stays:
         shared = rng.random() < 0.5
         own = (0, *sorted(rng.sample(range(1, 12), rng.randint(0, 2))))
         states.append(
-            state(name, "plan", bands=bands if shared else own, clock="shared" if shared else "", at_18="grew_up")
-        )
+            state(name, "plan", bands=bands if shared else own, clock="shared" if shared else "", at_18="grew_up",
+                  quiet=quiet.pop())
+        )  # fmt: skip
     states += [state(name, "front_door", at_once=True) for name in gates]
     transitions = [
         moves("born", "elsewhere", "at_home"),
@@ -179,8 +185,8 @@ def random_case(rng: random.Random) -> Case:
 
     numbers = np.random.default_rng(rng.getrandbits(32))
     tables = journey.tables
-    rates = numbers.choice([0.0, 0.5, 4.0, 40.0, np.inf], (tables.n_edges, N_GROUPS, tables.max_bands),
-                           p=[0.3, 0.35, 0.2, 0.14, 0.01])  # fmt: skip
+    rates = numbers.choice([0.0, 0.05, 0.5, 4.0, 40.0, np.inf], (tables.n_edges, N_GROUPS, tables.max_bands),
+                           p=[0.3, 0.1, 0.25, 0.2, 0.14, 0.01])  # fmt: skip
     weights = numbers.choice([0.0, 1.0, 2.5], (tables.n_edges, N_GROUPS, tables.max_bands))
     rates[tables.outcome] = weights[tables.outcome]
     for s in np.flatnonzero(tables.at_once):
@@ -232,7 +238,11 @@ def obvious(case: Case) -> list[tuple[int, ...]]:
                 for e in edges:
                     if tables.weekly[e]:
                         chance = int(thresholds[year, e, group, band])
-                        draw = word(case.seed, int(who.child[i]), week, int(tables.purpose[e]))
+                        key = (case.seed, int(who.child[i]))
+                        if journey.states[at].quiet:
+                            draw = small_draws(*key, week // 52, int(tables.purpose[e]))[week % 52]
+                        else:
+                            draw = week_word(*key, week, int(tables.purpose[e]))
                         if draw < chance:
                             fired.append((e, chance, draw))
                 for candidate in fired:
