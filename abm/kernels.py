@@ -247,7 +247,8 @@ def advance_span(
                     group = group_at(week - birth, risk, history, uasc)
                 else:
                     end = min(end, stop)
-                    drawn_for[: last - first] = -1
+                    for at in range(last - first):
+                        drawn_for[at] = -1
                     while week < end:
                         group = group_at(week - birth, risk, history, uasc)
                         band = edges.band[state, min(week - since - 1, n_clock - 1)]
