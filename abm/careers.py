@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from abm.events import CHANCE
+from abm.events import CHANCE, Rows, origins
 from abm.outputs import OUTPUTS, Output, evaluate
-from abm.pathway import WEEKS_PER_YEAR, WEEKS_TO_18
+from abm.pathway import WEEKS_PER_YEAR, WEEKS_TO_18, Journey
 from abm.simulate import Run
 
 Array = NDArray[np.float64]
@@ -19,22 +22,45 @@ RETURN_WEEKS = {"3 months": 13, "1 year": 52, "6 years": 312}
 def figures_of(run: Run) -> dict[str, Array]:
     """Return every figure of abm/outputs.py by year ending 31 March, float64[years], of the whole area."""
     journey, sample = run.journey, run.scenario.sample
+    distinct = [output for output in OUTPUTS if output.distinct]
+    events = {event for output in distinct for event in output.events}
+    found = _found(run.rows, journey, journey.edges_of(*sorted(events)))
     out = {}
     for output in OUTPUTS:
-        value = evaluate(output, journey, run.stocks, run.flows)
         if output.distinct:
-            value = distinct_children(run, output)
+            value = distinct_children(run, output, found)
+        else:
+            value = evaluate(output, journey, run.stocks, run.flows)
         out[output.key] = value if output.percent_of else value * sample
     out["rereferrals_within_12_months"] = referrals_again(run)
     return out
 
 
-def distinct_children(run: Run, output: Output) -> Array:
-    """Return float64[years]: children with at least one of the figure's events in the year (of the sample)."""
+class _Found(NamedTuple):
+    """Some events of a log, in its order: who, when, and by which edge."""
+
+    child: NDArray[np.int32]
+    week: NDArray[np.int16]
+    edge: NDArray[np.uint16]
+
+
+def _found(log: Rows | _Found, journey: Journey, edges: Iterable[int]) -> _Found:
+    """Return the events of these edges."""
+    # A look into a short table is many times faster than a search for each row.
+    wanted = np.zeros(journey.tables.n_edges, bool)
+    wanted[list(edges)] = True
+    which = np.flatnonzero(wanted[log.edge])
+    return _Found(log.child[which], log.week[which], log.edge[which])
+
+
+def distinct_children(run: Run, output: Output, within: _Found | None = None) -> Array:
+    """Return float64[years]: children with at least one of the figure's events in the year (of the sample).
+
+    `within` spares a search through the whole log: events among which are all of the figure's.
+    """
     n_years = run.scenario.n_weeks // WEEKS_PER_YEAR
-    wanted = np.isin(run.rows.edge, run.journey.edges_of(*output.events))
-    year = run.rows.week[wanted].astype(np.int64) // WEEKS_PER_YEAR
-    pairs = np.unique(year * (1 << 40) + run.rows.child[wanted])
+    found = _found(within or run.rows, run.journey, run.journey.edges_of(*output.events))
+    pairs = np.unique(found.week.astype(np.int64) // WEEKS_PER_YEAR * (1 << 40) + found.child)
     return np.bincount(pairs >> 40, minlength=n_years)[:n_years].astype(float)
 
 
@@ -44,11 +70,11 @@ def referrals_again(run: Run) -> Array:
     The first year is NaN: referrals before day one are not known.
     """
     n_years = run.scenario.n_weeks // WEEKS_PER_YEAR
-    mine = np.isin(run.rows.edge, run.journey.edges_of("was_referred"))
-    child, week = run.rows.child[mine].astype(np.int64), run.rows.week[mine].astype(np.int64)
-    order = np.lexsort((week, child))
-    child, week = child[order], week[order]
-    again = np.zeros(child.size)
+    found = _found(run.rows, run.journey, run.journey.edges_of("was_referred"))
+    # One number holds child and week, so one plain sort brings each child's referrals together, in order.
+    both = np.sort(found.child.astype(np.int64) << 16 | found.week)
+    child, week = both >> 16, both & 0xFFFF
+    again = np.zeros(both.size)
     again[1:] = (child[1:] == child[:-1]) & (week[1:] - week[:-1] <= WEEKS_PER_YEAR)
     year = week // WEEKS_PER_YEAR
     share = np.bincount(year, again, n_years) / np.maximum(np.bincount(year, minlength=n_years), 1)
@@ -63,24 +89,32 @@ def back_in_care(run: Run) -> dict[str, tuple[float, int]]:
     the 18th birthday, is censored: the week before is the last in which the child could have come back.
     """
     spells = _spells(run)
+    weeks = spells["weeks"].to_numpy()
+    came_back = np.bincount(weeks[spells["back"].to_numpy()], minlength=max(RETURN_WEEKS.values()) + 1)
+    ended = np.bincount(weeks, minlength=came_back.size)
+    at_risk = np.cumsum(ended[::-1])[::-1]
     out = {}
-    for name, weeks in RETURN_WEEKS.items():
-        at = spells.filter(pl.col("back") & (pl.col("weeks") <= weeks)).group_by("weeks").len().sort("weeks")
+    for name, last in RETURN_WEEKS.items():
         kept = 1.0
-        for t, back in at.rows():
-            kept *= 1 - back / int((spells["weeks"] >= t).sum())
+        for week in np.flatnonzero(came_back[: last + 1]):
+            kept *= 1 - int(came_back[week]) / int(at_risk[week])
         out[name] = (100 * (1 - kept), spells.height)
     return out
 
 
 def _spells(run: Run) -> pl.DataFrame:
     """Every stay at home after care that began in the log: weeks at risk, and whether it ended back in care."""
-    journey = run.journey
-    home = journey.state_index["reunified"]
-    back = journey.transition_index["came_back_into_care"]
-    rows = run.events.select("child", "week", "from_state", "to_state", "transition", "origin")
-    begun = rows.filter(pl.col("to_state") == home).select("child", pl.col("week").alias("begun"))
-    ended = rows.filter(pl.col("from_state") == home).select("child", "week", "transition", "origin")
+    tables = run.journey.tables
+    home = run.journey.state_index["reunified"]
+    touching = np.flatnonzero((tables.source == home) | (tables.target == home))
+    log = _found(run.rows, run.journey, touching)
+    rows = pl.DataFrame(
+        {"child": log.child, "week": log.week, "source": tables.source[log.edge], "target": tables.target[log.edge],
+         "transition": tables.transition[log.edge], "origin": origins(run.journey)[log.edge]}
+    )  # fmt: skip
+    back = run.journey.transition_index["came_back_into_care"]
+    begun = rows.filter(pl.col("target") == home).select("child", pl.col("week").alias("begun"))
+    ended = rows.filter(pl.col("source") == home).select("child", "week", "transition", "origin")
     # A child goes home and leaves that state by turns, so the k-th beginning belongs to the k-th end after it.
     spells = begun.sort("child", "begun").join_asof(
         ended.sort("child", "week"), left_on="begun", right_on="week", by="child", strategy="forward",
@@ -100,22 +134,33 @@ def ever_referred(run: Run, n_weeks: int = 5 * WEEKS_PER_YEAR) -> tuple[float, A
     Method: a period life table over the first `n_weeks`: first referrals by age over the weeks lived, at that age and
     never referred before, in the area; children who came alone are left out.
     """
-    journey, people = run.journey, run.population
-    first = np.full(len(people), np.iinfo(np.int32).max, np.int64)
-    mine = np.isin(run.rows.edge, journey.edges_of("was_referred"))
-    np.minimum.at(first, run.rows.child[mine], run.rows.week[mine].astype(np.int64))
-    gone = np.full(len(people), run.scenario.n_weeks, np.int64)
-    away = np.isin(run.rows.edge, journey.edges_of("moved_away")) & (n_weeks > run.rows.week)
-    np.minimum.at(gone, run.rows.child[away], run.rows.week[away].astype(np.int64))
-    never = (people.history == 0) & ~people.uasc
+    people, until = run.population, min(n_weeks, run.scenario.n_weeks)
+    first, gone = _first_week(run, "was_referred"), _first_week(run, "moved_away")
+    birth = people.birth_week
     # The week of a birth or an arrival holds no chance of a referral.
-    start = np.where(people.enter_edge < 0, 0, people.enter_week.astype(np.int64) + 1)
-    stop = np.minimum.reduce([first, gone, np.full(len(people), n_weeks), people.birth_week + WEEKS_TO_18])
-    exposure, events = np.zeros(18), np.zeros(18)
-    for age in range(18):
-        low, high = people.birth_week + age * WEEKS_PER_YEAR, people.birth_week + (age + 1) * WEEKS_PER_YEAR
-        weeks = np.clip(np.minimum(stop, high) - np.maximum(start, low), 0, None)
-        exposure[age] = weeks[never].sum()
-        events[age] = (never & (first < n_weeks) & (first == stop) & (first >= low) & (first < high)).sum()
+    start = np.maximum(np.where(people.enter_edge < 0, 0, people.enter_week + 1), birth)
+    stop = np.minimum(np.minimum(first, gone), np.minimum(until, birth + WEEKS_TO_18))
+    never = (people.history == 0) & ~people.uasc
+    # Weeks lived at each week of age: by those who came in up to it, less those who left up to it.
+    lived = np.flatnonzero(never & (stop > start))
+    came, left = (_by_age(week[lived] - birth[lived]) for week in (start, stop))
+    exposure = np.cumsum(came - left).reshape(18, WEEKS_PER_YEAR).sum(axis=1)
+    seen = np.flatnonzero(never & (first < until) & (first == stop))
+    events = _by_age(first[seen] - birth[seen]).reshape(18, WEEKS_PER_YEAR).sum(axis=1)
     chance = 1 - np.exp(-events / np.maximum(exposure, 1) * WEEKS_PER_YEAR)
     return float(100 * (1 - np.prod(1 - chance))), chance
+
+
+def _first_week(run: Run, transition: str) -> NDArray[np.int32]:
+    """Return each child's first week with such an event, or a week after any run."""
+    first = np.full(len(run.population), np.iinfo(np.int32).max, np.int32)
+    found = _found(run.rows, run.journey, run.journey.edges_of(transition))
+    # The log is in order of weeks: written backwards, the first one stays.
+    first[found.child[::-1]] = found.week[::-1]
+    return first
+
+
+def _by_age(age_weeks: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return int64[18 years of weeks]: how many are of each week of age; those before birth or from 18 on are not."""
+    inside = age_weeks[(age_weeks >= 0) & (age_weeks < WEEKS_TO_18)]
+    return np.bincount(inside, minlength=WEEKS_TO_18)
