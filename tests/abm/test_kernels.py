@@ -16,7 +16,7 @@ from abm.kernels import AGE_EDGES_WEEKS, age_band, group_at, order_by_week
 from abm.parameters import CERTAIN
 from abm.pathway import N_GROUPS, UNACCOMPANIED_GROUP, Journey, group_of
 from abm.population import population_of
-from abm.quiet import small_draws
+from abm.quiet import N_CELLS, small_draws
 from abm.simulate import Engine, prepare, simulate
 from tests.abm.toys import (
     THREE,
@@ -125,6 +125,52 @@ def test_kernel_equals_the_obvious_twin(rng):
     assert as_tuples(run.rows) == expected
     run.check()
     assert run_of(case, span=rng.randint(1, 30)).digest == run.digest
+
+
+def looked_up_to(case: Case, change):
+    """The run of a case in which quiet years are searched up to other cells."""
+    prepared = prepare(case.parameters, case.journey)
+    prepared.__dict__["cells"] = change(prepared.cells)
+    return run_of(case, prepared=prepared)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.randoms(use_true_random=False))
+def test_searching_further_finds_the_same(rng):
+    """So behaviours that raise chances later on need only room, and the room changes nothing."""
+    case = random_case(rng)
+    whole = run_of(case).digest
+    assert looked_up_to(case, lambda cells: np.full_like(cells, N_CELLS - 1)).digest == whole
+    assert looked_up_to(case, lambda cells: np.minimum(cells + 1, N_CELLS - 1)).digest == whole
+
+
+QUIET = Journey(tuple(replace(s, quiet=s.key == "at_home") for s in THREE.states), THREE.transitions)
+"""The same three, with quiet years at home."""
+
+
+def test_searching_not_far_enough_is_seen():
+    """The mutant of the test above."""
+    rates = rates_of(QUIET, was_asked=4.0, was_sent_home=1.0)
+    children = population_of(birth_week=np.full(50, -60), state=np.ones(50))
+    case = Case(QUIET, parameters_of(QUIET, rates), children, 104, 4)
+    asked = run_of(case).flows.sum()
+    assert asked > 500
+    assert looked_up_to(case, lambda cells: cells + 1).flows.sum() == asked
+    assert looked_up_to(case, lambda cells: cells - 2).flows.sum() < 0.6 * asked
+
+
+def test_a_child_is_due_when_something_may_happen_and_not_before():
+    """With nothing but dates ahead, spans of a week look at a child again on its dates and at the turn of the year."""
+    children = population_of(birth_week=[-300, 5 - 936, 9], leave_week=[40, 99, 199], state=[1, 1, 0],
+                             enter_week=[0, 0, 9], enter_edge=[-1, -1, QUIET.edge("born", "elsewhere")])  # fmt: skip
+    rates = rates_of(QUIET, was_asked=1e-9, was_sent_home=1.0)
+    engine = Engine(prepare(parameters_of(QUIET, rates), QUIET), children, 200, 1)
+    engine.advance(1)
+    assert engine.people.due.tolist() == [40, 5, 9]
+    engine.advance(99)
+    assert [QUIET.states[s].key for s in engine.people.state] == ["elsewhere", "grown_up", "at_home"]
+    assert engine.people.due.tolist()[2] == 104
+    assert engine.people.due.min() >= 104
 
 
 def test_the_log_grows_and_is_never_cut(monkeypatch):
