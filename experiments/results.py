@@ -22,12 +22,13 @@ from calibration.fitted import ARRAYS, FIT, read_signed, sha256_of, signed
 EVENTS, CHILDREN, STOCKS, RUNS = "events.parquet", "children.parquet", "stocks.parquet", "runs.parquet"
 FIGURES, RESIDUALS, METRICS = "figures.parquet", "residuals.parquet", "metrics.parquet"
 FORECAST, FORECAST_RUNS = "forecast.parquet", "forecast_runs.parquet"
+SYSTEM_STOCKS = "stocks_system.parquet"
 MANIFEST, REPORT, JOURNEYS = "manifest.json", "report.html", "journeys.html"
-TABLES = (EVENTS, CHILDREN, STOCKS, RUNS, FIGURES, RESIDUALS, METRICS, FORECAST, FORECAST_RUNS)
+TABLES = (EVENTS, CHILDREN, STOCKS, SYSTEM_STOCKS, RUNS, FIGURES, RESIDUALS, METRICS, FORECAST, FORECAST_RUNS)
 OURS = frozenset((*TABLES, FIT, ARRAYS, REPORT, JOURNEYS, MANIFEST))
 """Every file that we write into a folder of results."""
 
-FORMAT = 2
+FORMAT = 3
 _WHAT = "Results of journeys-abm. Every child in them is simulated, not a real child."
 _AGAIN = "Make the results again with 'journeys run'"
 _CHOOSE = "Choose a new or an empty folder with --to"

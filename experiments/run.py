@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,18 +24,19 @@ from abm.errors import CareError
 from abm.journey import JOURNEY
 from abm.outputs import CARE, ON_A_PLAN
 from abm.pathway import WEEKS_PER_YEAR, Journey
-from abm.simulate import Run, simulate, simulate_many
+from abm.simulate import Run, prepare, simulate
 from calibration.fit import Fitted
 from calibration.fitted import SavedFit, save_fit
 from calibration.levers import CARRIED_AHEAD_FROM, FITTED_FIGURES, LEVERS
 from calibration.system import SystemFit
 from experiments import results
+from experiments.blocks import Blocks, Kept, divided
+from experiments.weekly import system_frame, weekly_counts, write_weekly
 
 Array = NDArray[np.float64]
-Counts = NDArray[np.int64]
+T = TypeVar("T")
 OPEN_STATES = ("being_assessed", "under_enquiry", "in_need", "in_need_under_enquiry", *ON_A_PLAN, *CARE)
 """The states of the journey that count as an open episode of need."""
-ELSEWHERE = "elsewhere"
 OPEN_AT_31_MARCH = "open_at_31_march"
 EVER_REFERRED = "ever_referred"
 RETURNS_SEEN = "returns_home_seen"
@@ -45,8 +50,8 @@ class Simulated:
 
     figures  every figure by run and year, float64[runs, years], of the whole area; and OPEN_AT_31_MARCH
     careers  measures of a whole run, float64[runs]: EVER_REFERRED, RETURNS_SEEN, and "back_in_care, 3 months" and so on
-    stocks   int64[runs, weeks, S], flows int64[runs, weeks, E]  of the sample, not scaled up
     digests  of each run's log and children
+    weekly   the table of experiments/weekly.py, which stays in the folder of blocks, if there is one, until it is read
     first    the run of the first seed, with its log
     """
 
@@ -54,9 +59,8 @@ class Simulated:
     seeds: tuple[int, ...]
     figures: dict[str, Array]
     careers: dict[str, Array]
-    stocks: Counts
-    flows: Counts
     digests: tuple[str, ...]
+    weekly: pl.LazyFrame
     first: Run
 
 
@@ -87,32 +91,83 @@ def simulate_area(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     journey: Journey = JOURNEY,
+    blocks: Path | None = None,
 ) -> Simulated:
-    """Simulate a fitted area once for each seed; the number of workers changes nothing in the result."""
-    figures: list[dict[str, Array]] = []
-    careers: list[dict[str, float]] = []
-    stocks, flows, digests, first = [], [], [], None
-    runs = simulate_many(fitted.scenario, fitted.parameters, seeds, journey, workers=workers, progress=progress)
-    for run in runs:
-        figures.append(run_figures(run))
-        careers.append(run_careers(run))
-        stocks.append(run.stocks)
-        flows.append(run.flows)
-        digests.append(run.digest)
-        # The others' logs are let go as soon as their figures are taken: they are most of the memory.
-        first = first or run
-    if first is None:
+    """Simulate a fitted area once for each seed.
+
+    Parameters
+    ----------
+    workers
+        Runs side by side; their number changes nothing in the result.
+    progress
+        Called with the runs done and the runs in all.
+    blocks
+        A folder into which finished runs are written, a block at a time, and in which a call with the same fit and
+        seeds finds them again; it must stay until the weekly table was read. Without it all is kept in memory.
+    """
+    seeds, scenario = tuple(seeds), fitted.scenario
+    if not seeds:
         raise CareError("There is no run to simulate", remedy="Ask for at least one")
+    prepared = prepare(fitted.parameters, journey)
+    store, parts = Blocks(blocks, scenario, prepared), divided(seeds, scenario)
+
+    def simulated(seed: int) -> Run:
+        return simulate(scenario, fitted.parameters, seed, journey, prepared=prepared)
+
+    def kept(seed: int) -> tuple[Kept, Run | None]:
+        # A run's log is let go as soon as its figures are taken: it is most of the memory.
+        run = simulated(seed)
+        what = Kept(seed, run_figures(run), run_careers(run), run.digest, weekly_counts(run))
+        return what, run if seed == seeds[0] else None
+
+    done = {place: block for place, part in enumerate(parts) if (block := store.find(place, part))}
+    first = simulated(seeds[0]) if 0 in done else None
+    if first is not None and first.digest != done[0].digests[0]:
+        done = {}  # the blocks are of another program that calls itself the same
+    n_done = sum(len(block.seeds) for block in done.values())
+    if progress is not None and n_done:
+        progress(n_done, len(seeds))
+    to_do = [seed for place, part in enumerate(parts) if place not in done for seed in part]
+    with closing(side_by_side(kept, to_do, workers)) as runs:
+        for place, part in enumerate(parts):
+            if place in done:
+                continue
+            taken: list[Kept] = []
+            for what, run in islice(runs, len(part)):
+                taken.append(what)
+                first, n_done = first or run, n_done + 1
+                if progress is not None:
+                    progress(n_done, len(seeds))
+            done[place] = store.add(place, taken)
+    assert first is not None
+    ordered = [done[place] for place in range(len(parts))]
     return Simulated(
-        fitted.scenario.years,
-        tuple(seeds),
-        {key: np.stack([run[key] for run in figures]) for key in figures[0]},
-        {key: np.array([run[key] for run in careers]) for key in careers[0]},
-        np.stack(stocks),
-        np.stack(flows),
-        tuple(digests),
+        scenario.years,
+        seeds,
+        {key: np.concatenate([block.figures[key] for block in ordered]) for key in ordered[0].figures},
+        {key: np.concatenate([block.careers[key] for block in ordered]) for key in ordered[0].careers},
+        tuple(digest for block in ordered for digest in block.digests),
+        pl.concat([block.weekly for block in ordered]),
         first,
     )
+
+
+def side_by_side(one: Callable[[int], T], seeds: Sequence[int], workers: int) -> Generator[T]:
+    """Give what `one` makes of each seed, in their order, made on `workers` threads and never far ahead."""
+    if workers <= 1:
+        yield from map(one, seeds)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = iter(seeds)
+        ahead = deque(pool.submit(one, seed) for seed in islice(waiting, 2 * workers))
+        try:
+            while ahead:
+                made = ahead.popleft().result()
+                ahead.extend(pool.submit(one, seed) for seed in islice(waiting, 1))
+                yield made
+        finally:
+            for future in ahead:
+                future.cancel()
 
 
 def run_figures(run: Run) -> dict[str, Array]:
@@ -165,37 +220,6 @@ def runs_table(simulated: Simulated, system: Mapping[str, Array]) -> pl.DataFram
 def _rows(series: str, run: int, figure: str, years: NDArray[np.int32], values: Array) -> pl.DataFrame:
     told = {"series": pl.lit(series), "run": pl.lit(run, pl.UInt64), "figure": pl.lit(figure)}
     return pl.DataFrame({"year": years, "value": values}).select(**told, year="year", value="value")
-
-
-def stocks_table(simulated: Simulated, system: SystemFit, journey: Journey = JOURNEY) -> pl.DataFrame:
-    """Return weekly stocks and flows of all runs and of system dynamics, of the whole area, in the long form.
-
-    Columns: series ("abm", "sd"), run (its seed; 0 for sd), week (stocks are after it), kind ("stock", "flow"), key (a
-    state; or "transition/state it leaves"), value. Those who are elsewhere, born or not, are no stock of the area.
-    """
-    tables = journey.tables
-    names = [state.key for state in journey.states]
-    here = [place for place, name in enumerate(names) if name != ELSEWHERE]
-    states = [names[place] for place in here]
-    flows = [f"{journey.transitions[t].key}/{names[s]}" for t, s in zip(tables.transition, tables.source, strict=True)]
-    keys = [*states, *flows]
-    n_weeks = simulated.stocks.shape[1]
-    scale = simulated.first.scenario.sample
-    blocks = [
-        ("abm", seed, np.hstack([simulated.stocks[place][:, here], simulated.flows[place]]).astype(np.float64) * scale)
-        for place, seed in enumerate(simulated.seeds)
-    ]
-    blocks.append(("sd", 0, np.hstack([system.stocks[:n_weeks, here], system.flows[:n_weeks]])))
-    kinds = ["stock"] * len(states) + ["flow"] * len(flows)
-    week = np.repeat(np.arange(n_weeks, dtype=np.int16), len(keys))
-    key = pl.Series("key", keys, pl.Enum(keys))[np.tile(np.arange(len(keys)), n_weeks)]
-    kind = pl.Series("kind", kinds, pl.Enum(["stock", "flow"]))[np.tile(np.arange(len(keys)), n_weeks)]
-    return pl.concat(
-        pl.DataFrame({"week": week, "kind": kind, "key": key, "value": block.ravel()}).select(
-            pl.lit(series, pl.Enum(["abm", "sd"])).alias("series"), pl.lit(run, pl.UInt64).alias("run"), pl.all()
-        )
-        for series, run, block in blocks
-    )
 
 
 # The folder ----------------------------------------------------------------------------------------------------------
@@ -270,10 +294,12 @@ def write_run(folder: Path, fit: SavedFit, simulated: Simulated) -> pl.DataFrame
     runs = runs_table(simulated, system_figures(fit.system))
     with results.writing(folder):
         save_fit(fit, folder)
+    n_weeks = simulated.first.scenario.n_weeks
+    write_weekly(simulated.weekly, n_weeks, folder / results.STOCKS)
     for name, frame in (
         (results.EVENTS, simulated.first.events),
         (results.CHILDREN, simulated.first.children),
-        (results.STOCKS, stocks_table(simulated, fit.system)),
+        (results.SYSTEM_STOCKS, system_frame(fit.system, n_weeks, simulated.first.journey)),
         (results.RUNS, runs),
     ):
         results.write_table(frame, folder, name)

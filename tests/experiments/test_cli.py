@@ -351,8 +351,8 @@ def test_stopped_in_the_middle(stop: signal.Signals, work: Path) -> None:
 
 def test_a_run_writes_everything(done: Path) -> None:
     manifest = results.read_manifest(done)
-    wanted = {results.EVENTS, results.CHILDREN, results.STOCKS, results.RUNS, results.FIGURES, results.RESIDUALS,
-              results.METRICS, results.FORECAST, "fit.json", "fit.parquet"}  # fmt: skip
+    wanted = {results.EVENTS, results.CHILDREN, results.STOCKS, results.SYSTEM_STOCKS, results.RUNS, results.FIGURES,
+              results.RESIDUALS, results.METRICS, results.FORECAST, "fit.json", "fit.parquet"}  # fmt: skip
     pages = {results.REPORT, results.JOURNEYS} if BUILT else set()
     assert set(manifest["files"]) == wanted | pages
     for name in manifest["files"]:

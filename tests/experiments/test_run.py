@@ -16,7 +16,6 @@ from abm.pathway import WEEKS_PER_YEAR
 from calibration.fitted import SavedFit
 from experiments.compare.report import _arrays
 from experiments.run import (
-    ELSEWHERE,
     EVER_REFERRED,
     OPEN_AT_31_MARCH,
     OPEN_STATES,
@@ -27,8 +26,8 @@ from experiments.run import (
     same_run,
     shortened,
     simulate_area,
-    stocks_table,
 )
+from experiments.weekly import ELSEWHERE, system_frame, weekly_columns
 from tests.experiments.conftest import SAMPLE
 
 
@@ -37,7 +36,7 @@ def test_workers_change_nothing(quick: SavedFit, simulated: Simulated, system_li
     assert alone.digests == simulated.digests
     assert len(set(alone.digests)) == 3
     assert runs_table(alone, system_lines).equals(runs_table(simulated, system_lines))
-    assert stocks_table(alone, quick.system).equals(stocks_table(simulated, quick.system))
+    assert alone.weekly.collect().equals(simulated.weekly.collect())
     assert alone.first.events.equals(simulated.first.events)
     assert manifest_facts(quick, alone) == manifest_facts(quick, simulated)
 
@@ -74,31 +73,33 @@ def test_every_figure_of_every_run_is_in_the_table(simulated: Simulated, system_
 
 
 def test_stocks_follow_from_flows(quick: SavedFit, simulated: Simulated) -> None:
-    table = stocks_table(simulated, quick.system)
-    assert table.columns == ["series", "run", "week", "kind", "key", "value"]
-    for series, run in (("abm", 6), ("sd", 0)):
-        mine = table.filter((pl.col("series") == series) & (pl.col("run") == run))
-        stock = mine.filter((pl.col("kind") == "stock") & (pl.col("key") == "foster")).sort("week")["value"].to_numpy()
-        change = np.zeros(stock.size)
+    n_weeks = simulated.first.scenario.n_weeks
+    system = system_frame(quick.system, n_weeks, JOURNEY)
+    table = simulated.weekly.collect()
+    assert table.columns == ["run", *system.columns]
+    for mine in (table.filter(pl.col("run") == 6), system):
+        assert mine["week"].to_list() == list(range(n_weeks))
+        change = np.zeros(n_weeks)
         tables = JOURNEY.tables
         for edge in range(tables.n_edges):
             source = JOURNEY.states[tables.source[edge]].key
             target = JOURNEY.states[tables.target[edge]].key
             if "foster" in (source, target) and source != target:
-                key = f"{JOURNEY.transitions[tables.transition[edge]].key}/{source}"
-                flow = mine.filter((pl.col("kind") == "flow") & (pl.col("key") == key)).sort("week")["value"].to_numpy()
-                change += flow if target == "foster" else -flow
-        assert np.allclose(np.diff(stock), change[1:], atol=1e-6), series
+                flow = mine[f"{JOURNEY.transitions[tables.transition[edge]].key}/{source}"].to_numpy()
+                change += flow if target == "foster" else -1.0 * flow
+        assert np.allclose(np.diff(mine["foster"].to_numpy()), change[1:], atol=1e-6)
 
 
-def test_stocks_are_of_the_whole_area_and_of_children_in_it(quick: SavedFit, simulated: Simulated) -> None:
-    table = stocks_table(simulated, quick.system)
-    keys = set(table["key"].cast(pl.String))
-    assert ELSEWHERE not in keys
-    assert {"foster", "protected", "was_referred/at_home"} < keys
-    weeks = simulated.first.scenario.n_weeks
-    assert table.height == 4 * weeks * (JOURNEY.tables.n_states - 1 + JOURNEY.tables.n_edges)
-    home = table.filter((pl.col("key") == "at_home") & (pl.col("run") == 5) & (pl.col("week") == 0))["value"].item()
+def test_stocks_are_of_the_whole_area_and_of_children_in_it(simulated: Simulated) -> None:
+    table = simulated.weekly.collect()
+    stocks, flows = weekly_columns(JOURNEY)
+    assert ELSEWHERE not in stocks
+    assert {"foster", "protected"} < set(stocks)
+    assert "was_referred/at_home" in flows
+    assert len({"run", "week", *stocks, *flows}) == 2 + JOURNEY.tables.n_states - 1 + JOURNEY.tables.n_edges
+    assert table.height == 3 * simulated.first.scenario.n_weeks
+    assert table["foster"].dtype == pl.Int32
+    home = table.filter((pl.col("run") == 5) & (pl.col("week") == 0))["at_home"].item()
     assert home == simulated.first.stocks[0, JOURNEY.state_index["at_home"]] * SAMPLE
     assert 20_000 < home < 30_000
 
@@ -115,7 +116,7 @@ def test_children_open_at_31_march(simulated: Simulated) -> None:
 def test_a_shorter_run(quick: SavedFit) -> None:
     short = simulate_area(shortened(quick.fitted, 2026), [5])
     assert short.scenario_years == tuple(range(2021, 2027))
-    assert short.stocks.shape[1] == 6 * WEEKS_PER_YEAR
+    assert short.weekly.collect().height == 6 * WEEKS_PER_YEAR
     assert np.isfinite(short.careers[EVER_REFERRED]).all()
     with pytest.raises(CareError, match="reaches to 31 March 2030, not to 2031"):
         shortened(quick.fitted, 2031)
