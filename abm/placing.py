@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.compiled import compiled
-from abm.draws import words
 from abm.errors import CareError
 from abm.ordering import draws, order_by_draw
-from abm.pathway import N_RISKS, WEEKS_PER_YEAR, Journey, purpose_of
+from abm.pathway import N_RISKS, WEEKS_PER_YEAR, Journey
 from abm.scenario import DayOne
 
 N_AGES_YEARS = 18
@@ -58,11 +57,12 @@ def place_on_day_one(
     states, histories = day_one.state[cells], day_one.history[cells]
     cell = choose(seed, "population: day one", order, size, chance[:, cells], states)
     del order
-    # Nothing ever happened to these children: their clock runs from birth.
-    never = (states == journey.state_index.get("at_home", -1)) & (histories == 0)
     span = np.maximum(day_one.clock_to.astype(np.int64) - day_one.clock_from + 1, 1)[cells].astype(np.uint64)
     clock_from, drawn = day_one.clock_from[cells].astype(np.int64), draws(seed, n, "population: weeks on the clock")
-    settle(cell, birth, uasc, drawn, states, histories, never, clock_from, span, state, history, since)
+    # Nothing ever happened to these children: their clock runs from birth, for as long as they have lived.
+    home = (states == journey.state_index.get("at_home", -1)) & (histories == 0)
+    clocks = np.stack([np.where(home, _FAR, clock_from), clock_from])
+    settle(cell, birth, uasc, drawn, states, histories, clocks, span, state, history, since)
     return state, history, since
 
 
@@ -83,18 +83,19 @@ def set_strata(birth: Any, risk: Any, uasc: Any, stratum: Any) -> Any:
 
 @compiled(nogil=True)
 def settle(
-    cell: Any, birth: Any, uasc: Any, drawn: Any, states: Any, histories: Any, never: Any, clock_from: Any, span: Any,
-    state: Any, history: Any, since: Any,
+    cell: Any, birth: Any, uasc: Any, drawn: Any, states: Any, histories: Any, clocks: Any, span: Any, state: Any,
+    history: Any, since: Any,
 ) -> Any:  # fmt: skip
     """Fill state, history and since of each child from its cell and a draw of the weeks on its clock.
 
-    states, histories, never (bool), clock_from (int64), span (uint64) are by cell.
+    states, histories and span (uint64) are by cell; clocks (int64[2, C]) are the fewest weeks on the clock of children
+    with a family and of those who came alone. A clock never runs for longer than the child has lived.
     """
     for i in range(cell.size):
         c, age = cell[i], -1 - birth[i]
         state[i], history[i] = states[c], histories[c]
-        clock = min(clock_from[c] + np.int64((np.uint64(drawn[i]) * span[c]) >> _HALF), age)
-        since[i] = -1 - (age if never[c] and not uasc[i] else clock)
+        fewest = clocks[1, c] if uasc[i] else clocks[0, c]
+        since[i] = -1 - min(fewest + np.int64((np.uint64(drawn[i]) * span[c]) >> _HALF), age)
 
 
 def choose(
@@ -108,13 +109,13 @@ def choose(
     """
     first = np.flatnonzero(np.diff(block.astype(np.int64), prepend=-1, append=-1)).astype(np.int64)
     # Offsets lie in [0, 1): halves of units keep them off the ends.
-    drawn = words(seed, np.arange(first.size - 1 + block.size), -1, purpose_of(purpose)).astype(np.int64)
-    cell = np.empty(order.size, np.int16)
-    choose_cells(order, size, np.ascontiguousarray(chance), first, (2 * drawn + 1) * (_ONE_WHOLE >> 33), cell)
+    drawn = draws(seed, first.size - 1 + block.size, purpose, week=-1).astype(np.int64)
+    carry, cell = (2 * drawn + 1) * (_ONE_WHOLE >> 33), np.empty(order.size, np.int16)
+    choose_cells(order, size, np.ascontiguousarray(chance), first, carry, *np.zeros((7, drawn.size), np.int64), cell)
     return cell
 
 
-@compiled(inline=True)
+@compiled(nogil=True)
 def share(chance: Any, left: Any) -> Any:
     """Return the chance given what is left of all chances, in parts of _ONE_WHOLE."""
     if chance <= 0.0:
@@ -123,7 +124,10 @@ def share(chance: Any, left: Any) -> Any:
 
 
 @compiled(nogil=True)
-def choose_cells(order: Any, size: Any, chance: Any, first: Any, carry: Any, cell: Any) -> Any:
+def choose_cells(
+    order: Any, size: Any, chance: Any, first: Any, carry: Any, part: Any, final: Any, which: Any, wait: Any, most: Any,
+    rest: Any, line: Any, cell: Any,
+) -> Any:  # fmt: skip
     """Choose a cell for each child so that totals are as expected to within a child or two.
 
     order        int32[n]      children, stratum by stratum
@@ -131,6 +135,7 @@ def choose_cells(order: Any, size: Any, chance: Any, first: Any, carry: Any, cel
     chance       float64[R, C] chance of each cell; cells are sorted by block (a block is a state), rarest block first
     first        int64[K+1]    cells of block k are first[k] .. first[k+1]-1
     carry        int64[K+C]    keyed offsets of blocks, then cells, in parts of _ONE_WHOLE; changed
+    part, final, which, wait, most, rest, line  int64[K+C]  work space
     cell         int16[n]      filled
 
     Method: systematic sampling. Chances add up from child to child; whenever a sum reaches 1 the child is chosen.
@@ -141,10 +146,7 @@ def choose_cells(order: Any, size: Any, chance: Any, first: Any, carry: Any, cel
     Sums are of whole numbers, so each station knows the place in line of the next child it will choose, if none before
     is chosen earlier on; only chosen children are looked at, and whoever is chosen moves all later stations on by one.
     """
-    n_blocks, n_cells = first.size - 1, chance.shape[1]
-    part, final = np.zeros(n_blocks + n_cells, np.int64), np.zeros(n_blocks, np.int64)
-    which, wait, most, rest, line = np.zeros((5, n_blocks + n_cells), np.int64)
-    begin = 0
+    n_blocks, begin = first.size - 1, 0
     for r in range(size.size):
         end = begin + size[r]
         if end == begin:

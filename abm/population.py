@@ -139,7 +139,7 @@ def make_population(scenario: Scenario, seed: int, journey: Journey) -> Populati
     uasc = np.zeros(n, np.bool_)
     uasc[own:there] = uasc[moved:] = True
 
-    family, sizes = _families(seed, plan, birth, uasc, own, there, moved)
+    family, sizes = _families(seed, plan, birth, own, there, moved)
     risk = np.empty(n, np.uint8)
     look_up(_risks(seed, sizes, plan.risk_shares), family, risk)
     leave = leave_weeks(seed, there, family, birth, enter, uasc, np.maximum(-moves, 0), weeks)
@@ -154,7 +154,8 @@ def make_population(scenario: Scenario, seed: int, journey: Journey) -> Populati
             state[begin:end] = journey.tables.source[edge[begin]]
     per_1000 = choices(seed, n, "population: sex", 1000)
     sex = per_1000 < BOYS_PER_1000
-    sex[uasc] = per_1000[uasc] < BOYS_PER_1000_ALONE
+    for alone_too in (slice(own, there), slice(moved, n)):
+        np.less(per_1000[alone_too], BOYS_PER_1000_ALONE, out=sex[alone_too])
     return Population(
         child=np.arange(n, dtype=np.int32), family=family, birth_week=birth, sex=sex.view(np.uint8), risk=risk,
         uasc=uasc, enter_week=enter, enter_edge=edge, leave_week=leave, state=state, history=history, since_week=since,
@@ -193,16 +194,20 @@ def _rounded(expected: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _families(
-    seed: int, plan: PopulationPlan, birth: NDArray[np.int32], uasc: NDArray[np.bool_], own: int, there: int, moved: int
+    seed: int, plan: PopulationPlan, birth: NDArray[np.int32], own: int, there: int, moved: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """Return the family of each child and the size of each family; children who came alone are families of one."""
+    """Return the family of each child and the size of each family.
+
+    Children from `own` to before `there` and from `moved` on came alone: families of one, after all others.
+    """
     joined, sizes = families_and_sizes(
         np.concatenate([birth[:own], birth[there:moved]]), seed, plan.family_sizes, plan.spacing_weeks
     )
     family = np.empty(birth.size, np.int32)
     family[:own], family[there:moved] = joined[:own], joined[own:]
     n_alone = birth.size - joined.size
-    family[uasc] = np.arange(sizes.size, sizes.size + n_alone)
+    alone = np.arange(sizes.size, sizes.size + n_alone, dtype=np.int32)
+    family[own:there], family[moved:] = alone[: there - own], alone[there - own :]
     return family, np.concatenate([sizes, np.ones(n_alone, np.int16)])
 
 
