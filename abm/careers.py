@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from abm.events import CHANCE, Rows, origins
@@ -17,6 +16,7 @@ from abm.simulate import Run
 Array = NDArray[np.float64]
 RETURN_WEEKS = {"3 months": 13, "1 year": 52, "6 years": 312}
 """After going home from care: when the share of children back in care is read."""
+_WEEK_BITS, _WEEK = 16, 0xFFFF
 
 
 def figures_of(run: Run) -> dict[str, Array]:
@@ -53,6 +53,11 @@ def _found(log: Rows | _Found, journey: Journey, edges: Iterable[int]) -> _Found
     return _Found(log.child[which], log.week[which], log.edge[which])
 
 
+def _child_and_week(found: _Found) -> NDArray[np.int64]:
+    """Return one number for each event: a plain sort brings those of a child together, in order of weeks."""
+    return found.child.astype(np.int64) << _WEEK_BITS | found.week
+
+
 def distinct_children(run: Run, output: Output, within: _Found | None = None) -> Array:
     """Return float64[years]: children with at least one of the figure's events in the year (of the sample).
 
@@ -71,9 +76,8 @@ def referrals_again(run: Run) -> Array:
     """
     n_years = run.scenario.n_weeks // WEEKS_PER_YEAR
     found = _found(run.rows, run.journey, run.journey.edges_of("was_referred"))
-    # One number holds child and week, so one plain sort brings each child's referrals together, in order.
-    both = np.sort(found.child.astype(np.int64) << 16 | found.week)
-    child, week = both >> 16, both & 0xFFFF
+    both = np.sort(_child_and_week(found))
+    child, week = both >> _WEEK_BITS, both & _WEEK
     again = np.zeros(both.size)
     again[1:] = (child[1:] == child[:-1]) & (week[1:] - week[:-1] <= WEEKS_PER_YEAR)
     year = week // WEEKS_PER_YEAR
@@ -88,9 +92,8 @@ def back_in_care(run: Run) -> dict[str, tuple[float, int]]:
     Method: Kaplan-Meier over the returns home seen in the log. A return still open at the end of the run, or ended by
     the 18th birthday, is censored: the week before is the last in which the child could have come back.
     """
-    spells = _spells(run)
-    weeks = spells["weeks"].to_numpy()
-    came_back = np.bincount(weeks[spells["back"].to_numpy()], minlength=max(RETURN_WEEKS.values()) + 1)
+    weeks, back = _spells(run)
+    came_back = np.bincount(weeks[back], minlength=max(RETURN_WEEKS.values()) + 1)
     ended = np.bincount(weeks, minlength=came_back.size)
     at_risk = np.cumsum(ended[::-1])[::-1]
     out = {}
@@ -98,34 +101,31 @@ def back_in_care(run: Run) -> dict[str, tuple[float, int]]:
         kept = 1.0
         for week in np.flatnonzero(came_back[: last + 1]):
             kept *= 1 - int(came_back[week]) / int(at_risk[week])
-        out[name] = (100 * (1 - kept), spells.height)
+        out[name] = (100 * (1 - kept), weeks.size)
     return out
 
 
-def _spells(run: Run) -> pl.DataFrame:
+def _spells(run: Run) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Every stay at home after care that began in the log: weeks at risk, and whether it ended back in care."""
     tables = run.journey.tables
     home = run.journey.state_index["reunified"]
-    touching = np.flatnonzero((tables.source == home) | (tables.target == home))
-    log = _found(run.rows, run.journey, touching)
-    rows = pl.DataFrame(
-        {"child": log.child, "week": log.week, "source": tables.source[log.edge], "target": tables.target[log.edge],
-         "transition": tables.transition[log.edge], "origin": origins(run.journey)[log.edge]}
-    )  # fmt: skip
-    back = run.journey.transition_index["came_back_into_care"]
-    begun = rows.filter(pl.col("target") == home).select("child", pl.col("week").alias("begun"))
-    ended = rows.filter(pl.col("source") == home).select("child", "week", "transition", "origin")
-    # A child goes home and leaves that state by turns, so the k-th beginning belongs to the k-th end after it.
-    spells = begun.sort("child", "begun").join_asof(
-        ended.sort("child", "week"), left_on="begun", right_on="week", by="child", strategy="forward",
-        allow_exact_matches=False, check_sortedness=False,
-    )  # fmt: skip
+    log = _found(run.rows, run.journey, np.flatnonzero((tables.source == home) | (tables.target == home)))
+    both = _child_and_week(log)
+    begun = np.sort(both[tables.target[log.edge] == home])
+    leaving = np.flatnonzero(tables.source[log.edge] == home)
+    leaving = leaving[np.argsort(both[leaving], kind="stable")]
+    # A child goes home and leaves that state by turns, so a stay ends with the first way out in a later week.
+    place = np.searchsorted(both[leaving], begun, side="right")
+    seen = place < leaving.size
+    end = leaving[place[seen]]
+    seen[seen] = log.child[end] == begun[seen] >> _WEEK_BITS
+    end = leaving[place[seen]]
     # In the week of the birthday there is no chance to come back, nor in the week after the run.
-    last = pl.col("week").cast(pl.Int32) - (pl.col("origin") != CHANCE).cast(pl.Int32)
-    return spells.select(
-        weeks=last.fill_null(run.scenario.n_weeks - 1) - pl.col("begun").cast(pl.Int32),
-        back=(pl.col("transition") == back).fill_null(False),
-    )
+    last = np.full(begun.size, run.scenario.n_weeks - 1)
+    last[seen] = log.week[end] - (origins(run.journey)[log.edge[end]] != CHANCE)
+    back = np.zeros(begun.size, bool)
+    back[seen] = tables.transition[log.edge[end]] == run.journey.transition_index["came_back_into_care"]
+    return last - (begun & _WEEK), back
 
 
 def ever_referred(run: Run, n_weeks: int = 5 * WEEKS_PER_YEAR) -> tuple[float, Array]:
