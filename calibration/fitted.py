@@ -6,8 +6,6 @@ code. Figures that were solved from others because their publisher hid them stee
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from math import isfinite, prod
@@ -20,12 +18,19 @@ from numpy.typing import NDArray
 
 import abm
 from abm.errors import CareError
+from abm.files import read_signed, sha256_of, signed
 from abm.journey import JOURNEY
-from abm.pathway import Journey
+from abm.marks import journey_mark
 from calibration.fit import Fitted
 from calibration.readings import SOLVED
 from calibration.statistics import Statistics
 from calibration.system import SystemFit
+
+# What `abm.files` and `abm.marks` have may be asked for here too.
+__all__ = [
+    "ARRAYS", "FIT", "SavedFit", "journey_mark", "load_fit", "new_fit", "read_signed", "save_fit", "sha256_of",
+    "signed",
+]  # fmt: skip
 
 FORMAT = 1
 FIT, ARRAYS = "fit.json", "fit.parquet"
@@ -49,19 +54,6 @@ class SavedFit:
     statistics: dict[str, str]
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def journey_mark(journey: Journey = JOURNEY) -> str:
-    """Return a hash of all that decides where children can go and when chances change, without words and colours."""
-    states = [(s.key, s.stage, s.bands, s.clock, s.at_once, s.at_18) for s in journey.states]
-    transitions = [(t.key, t.sources, t.target, t.history, t.clock_at) for t in journey.transitions]
-    return hashlib.sha256(repr((states, transitions)).encode()).hexdigest()
-
-
 def new_fit(fitted: Fitted, system: SystemFit, statistics: Statistics) -> SavedFit:
     """Return a fit as it is saved: with its table, and without the figures that must not be shown."""
     shown = tuple(target for target in fitted.targets if SOLVED not in target.note)
@@ -78,7 +70,7 @@ def save_fit(fit: SavedFit, folder: Path) -> None:
         "what": _WHAT,
         "format": FORMAT,
         "version": abm.__version__,
-        "journey": journey_mark(),
+        "journey": journey_mark(JOURNEY),
         "statistics": fit.statistics,
         "arrays": {"file": ARRAYS, "sha256": sha256_of(folder / ARRAYS)},
     }
@@ -94,7 +86,7 @@ def load_fit(folder: Path) -> SavedFit:
         When there is none, when a file was changed or cut short, or when it was made for another declared journey.
     """
     told = read_signed(folder / FIT, _AGAIN)
-    if told.get("format") != FORMAT or told.get("journey") != journey_mark():
+    if told.get("format") != FORMAT or told.get("journey") != journey_mark(JOURNEY):
         raise CareError(
             f"This fit was made by version {told.get('version')}, for another journey than that of version "
             f"{abm.__version__}",
@@ -109,35 +101,6 @@ def load_fit(folder: Path) -> SavedFit:
     except (KeyError, TypeError, ValueError) as fault:
         raise CareError("This fit lacks something that this version needs", str(folder / FIT), _AGAIN) from fault
     return SavedFit(fitted, system, told["statistics"])
-
-
-# Text that tells when it was changed ----------------------------------------------------------------------------------
-
-
-def signed(told: dict[str, Any]) -> str:
-    """Return JSON with the SHA-256 of itself as its last entry; NaN and infinity are errors."""
-    plain = json.dumps(told, ensure_ascii=False, allow_nan=False, indent=1)
-    mark = hashlib.sha256(plain.encode()).hexdigest()
-    return json.dumps({**told, "sha256": mark}, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-
-
-def read_signed(path: Path, remedy: str) -> dict[str, Any]:
-    """Read what `signed` wrote, or raise CareError when it is not there or a single character differs."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as fault:
-        raise CareError(f"There is no readable '{path.name}' here", str(path.parent), remedy) from fault
-    except UnicodeDecodeError as fault:
-        raise CareError(f"The file '{path.name}' is damaged", str(path), remedy) from fault
-    try:
-        told: dict[str, Any] = json.loads(text)
-        del told["sha256"]
-        whole = signed(told) == text
-    except (ValueError, TypeError, KeyError, RecursionError):
-        whole = False
-    if not whole:
-        raise CareError(f"The file '{path.name}' is damaged or was changed by hand", str(path), remedy)
-    return told
 
 
 # Dataclasses as plain data --------------------------------------------------------------------------------------------

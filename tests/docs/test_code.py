@@ -3,12 +3,19 @@
 import contextlib
 import io
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-HOW_TOS = ["how_to/another_area.md", "how_to/result_folder.md", "how_to/mesa.md", "how_to/add_a_figure.md"]
+HOW_TOS = [
+    "how_to/another_area.md",
+    "how_to/result_folder.md",
+    "how_to/checkpoint_and_fork.md",
+    "how_to/mesa.md",
+    "how_to/add_a_figure.md",
+]
 
 
 def run_page(name, names):
@@ -29,6 +36,12 @@ def lives(run):
     for child, *event in run.events.select("child", "week", "step", "transition", "from_state", "to_state").iter_rows():
         told.setdefault(child, []).append(event)
     return told
+
+
+@pytest.fixture(autouse=True)
+def temporary_folders(tmp_path, monkeypatch):
+    """Folders that a page makes are those of its test."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +77,19 @@ def test_the_tutorials_change_has_effects_only_from_the_year_it_changes(tutorial
 @pytest.mark.parametrize("page", HOW_TOS)
 def test_the_how_to_runs_after_the_tutorial(page, tutorial):
     assert run_page(page, dict(tutorial)).strip()
+
+
+def test_a_kept_run_is_the_same_and_its_forks_share_a_past(tutorial):
+    names = dict(tutorial)
+    printed = run_page("how_to/checkpoint_and_fork.md", names)
+    assert printed.count("The same, bit for bit: True\n") == 1
+    assert "The same again: True" in printed
+    assert "Without a change, it is the run itself: True" in printed
+    assert printed.count("the same past: True") == 3
+    fewer, usual, more = (
+        int(re.search(f"{name}: .* since: (\\d+)", printed)[1]) for name in ("fewer", "as before", "more")
+    )
+    assert fewer < usual < more
 
 
 def test_every_page_with_python_is_run():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -12,10 +11,9 @@ import numpy as np
 import pytest
 
 from abm.errors import CareError
-from abm.journey import JOURNEY
-from abm.pathway import Journey
+from abm.files import read_signed, signed
 from calibration import fitted as fitted_module
-from calibration.fitted import ARRAYS, FIT, SavedFit, journey_mark, load_fit, new_fit, read_signed, save_fit, signed
+from calibration.fitted import ARRAYS, FIT, SavedFit, load_fit, new_fit, save_fit
 from calibration.readings import SOLVED
 from calibration.statistics import Statistics
 
@@ -111,7 +109,7 @@ def test_a_missing_file_is_told(name: str, copy: Path) -> None:
 
 
 def test_a_fit_of_another_journey_is_refused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitted_module, "journey_mark", lambda: "another")
+    monkeypatch.setattr(fitted_module, "journey_mark", lambda _: "another")
     with pytest.raises(CareError, match="another journey"):
         load_fit(copy)
 
@@ -122,26 +120,3 @@ def test_a_fit_that_lacks_something_is_refused(copy: Path) -> None:
     (copy / FIT).write_text(signed(told), encoding="utf-8", newline="\n")
     with pytest.raises(CareError, match="lacks something"):
         load_fit(copy)
-
-
-def test_the_mark_of_a_journey_is_of_what_decides() -> None:
-    words = Journey(tuple(replace(s, label="!", colour="#000000") for s in JOURNEY.states), JOURNEY.transitions)
-    assert journey_mark(words) == journey_mark()
-    first, *others = JOURNEY.transitions
-    other = Journey(JOURNEY.states, (replace(first, clock_at=1), *others))
-    assert journey_mark(other) != journey_mark()
-
-
-def test_signed_text_is_plain_json(tmp_path: Path) -> None:
-    told = {"b": 1, "a": [0.1, "ä", None, True]}
-    path = tmp_path / "x.json"
-    path.write_text(signed(told), encoding="utf-8", newline="\n")
-    assert read_signed(path, "") == told
-    assert json.loads(path.read_text(encoding="utf-8"))["sha256"]
-    path.write_text(path.read_text(encoding="utf-8").replace(" 1", "  1"), encoding="utf-8", newline="\n")
-    with pytest.raises(CareError, match="changed by hand"):
-        read_signed(path, "")
-    for text in ("", "[]", "3", "nul", "[" * 100_000):
-        path.write_text(text, encoding="utf-8")
-        with pytest.raises(CareError, match="damaged"):
-            read_signed(path, "")

@@ -1,0 +1,276 @@
+"""A run kept on disk at the end of a week, to go on with later; and forks: runs that share a past.
+
+A checkpoint is one file of columns (`abm.files`): the children, where they are, the log and the flows so far, and marks
+of what the run was begun with. A run that goes on from it gives the same digest as one that was never interrupted,
+whatever the weeks in between, the threads or the machine. The same run at the same week is the same file, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import abm
+from abm.draws import area_seed
+from abm.errors import CareError
+from abm.events import Rows, new_rows, stocks_from_flows, take
+from abm.files import read_columns, sweep, write_columns
+from abm.marks import journey_mark, mark_of
+from abm.pathway import N_HISTORIES, Journey
+from abm.population import COLUMNS, Population, make_population
+from abm.scenario import Scenario
+from abm.simulate import Engine, Prepared, Run
+
+FORMAT = 1
+_WHAT = "A run of journeys-abm, kept to go on with. Every child in it is simulated, not a real child."
+_AGAIN = "Begin the run again, or go on from an older checkpoint"
+_AS_BEGUN = "Give what the run was begun with"
+
+Earlier = tuple[tuple[int, NDArray[np.uint64]], ...]
+"""What held before each fork: (week of the fork, thresholds before it), in the order of weeks."""
+
+
+@dataclass(frozen=True)
+class ForkedRun(Run):
+    """A finished run whose chances changed at the weeks of its forks; its log holds the shared past too."""
+
+    earlier: Earlier = ()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What it takes to get this run again, with the weeks of its forks."""
+        return {**super().manifest, "forked_at": [week for week, _ in self.earlier]}
+
+    def options(self, children: Any = None) -> pl.DataFrame:
+        """Return every possibility as `Run.options` does, each with the chance that held in its week."""
+        parts, begin = [], 0
+        for end, thresholds in (*self.earlier, (self.scenario.n_weeks, self.prepared.thresholds)):
+            until = take(self.rows, slice(int(np.searchsorted(self.rows.week, end))))
+            then = replace(self, rows=until, prepared=replace(self.prepared, thresholds=thresholds))
+            parts.append(Run.options(then, children).filter(pl.col("week") >= begin))
+            begin = end
+        return pl.concat(parts)
+
+
+class Fork(Engine):
+    """A run under way that has its past from another, or from several, one after the other."""
+
+    earlier: Earlier = ()
+
+    def run(self, scenario: Scenario) -> ForkedRun:
+        """Return the finished run, its past included."""
+        run = super().run(scenario)
+        return ForkedRun(**{field.name: getattr(run, field.name) for field in fields(run)}, earlier=self.earlier)
+
+
+def begin(
+    scenario: Scenario, prepared: Prepared, seed: int, *, log: bool = True, population: Population | None = None
+) -> Engine:
+    """Return a run at week 0; advanced to its end, it is the run that `abm.simulate.simulate` gives."""
+    if population is None:
+        population = make_population(scenario, area_seed(seed, scenario.area_code), prepared.journey)
+    return Engine(prepared, population, scenario.n_weeks, seed, log, scenario.area_code)
+
+
+def fork(engine: Engine, prepared: Prepared) -> Fork:
+    """Return a run that has the past of this one and goes on under other parameters; this one is not changed.
+
+    From the week of the fork on, the chances are those of `prepared` for that week, also in the middle of a model year.
+    With equal parameters the fork is the same as the run it comes from, bit for bit. The children are shared; only
+    where they are, the flows and the log so far are copied. A run of `log=False` has forks without a log.
+
+    Errors
+    ------
+    CareError
+        For parameters of another journey.
+    """
+    _refuse_another_journey(engine, prepared.journey)
+    other = Fork(prepared, engine.population, engine.n_weeks, engine.seed, engine.log, engine.area)
+    past = engine.earlier if isinstance(engine, Fork) else ()
+    other.earlier = (*past, (engine.week, engine.prepared.thresholds))
+    rows = take(engine._rows, slice(engine._n_rows))
+    _take_over(other, engine.week, engine.people._asdict(), engine.flows[: engine.week], rows)
+    return other
+
+
+def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
+    """Write all that a run needs to go on, whole or not at all; one that stood at `path` stays until then.
+
+    Only one program may keep its checkpoints at a path.
+
+    Parameters
+    ----------
+    engine
+        A run between two calls of `advance`.
+    scenario
+        What it simulates.
+
+    Errors
+    ------
+    CareError
+        For a scenario of another length, and when the file cannot be written.
+    """
+    if engine.n_weeks != scenario.n_weeks:
+        raise CareError(
+            f"The run has {engine.n_weeks} weeks, the scenario {scenario.n_weeks}", scenario.area_code, _AS_BEGUN
+        )
+    earlier = engine.earlier if isinstance(engine, Fork) else ()
+    told = {
+        "what": _WHAT,
+        "format": FORMAT,
+        "version": abm.__version__,
+        "area": scenario.area_code,
+        "first_year": scenario.first_year,
+        "weeks": scenario.n_weeks,
+        "sample": scenario.sample,
+        "seed": engine.seed,
+        "luck_of": engine.area,
+        "week": engine.week,
+        "log": engine.log,
+        "forked_at": [week for week, _ in earlier],
+        "marks": _marks(scenario, engine.prepared),
+    }
+    now = {name: getattr(engine.people, name) for name in _CHANGING}
+    columns = {
+        **_named("children", engine.population.columns()),
+        **_named("now", now),
+        **_named("log", engine.rows()._asdict()),
+        "flows": engine.flows[: engine.week],
+        **_named("thresholds", {str(k): thresholds for k, (_, thresholds) in enumerate(earlier)}),
+    }
+    write_columns(path, told, columns)
+    sweep(path)
+
+
+def load_checkpoint(path: Path, scenario: Scenario, prepared: Prepared) -> Engine:
+    """Return the run as it was kept, ready to `advance`; to go on under other parameters, `fork` it then.
+
+    Parameters
+    ----------
+    scenario, prepared
+        What the run was begun with, or forked with last: they are held against the marks in the file.
+
+    Errors
+    ------
+    CareError
+        When there is no such file, when it was cut short or a single bit of it changed, and when it is of another
+        version, journey, scenario or parameters.
+    """
+    told, columns = read_columns(path, _AGAIN)
+    where = str(path)
+    if told.get("what") != _WHAT:
+        raise CareError("This is no checkpoint of a run", where, _AGAIN)
+    if (told.get("format"), told.get("version")) != (FORMAT, abm.__version__):
+        raise CareError(
+            f"This checkpoint was made by version {told.get('version')}, and this is version {abm.__version__}: they "
+            "may not simulate the same, bit for bit",
+            where,
+            f"Go on with that version, or {_AGAIN[0].lower()}{_AGAIN[1:]}",
+        )
+    _refuse_another_run(told, scenario, prepared, where)
+    try:
+        population = Population(**{name: columns[f"children {name}"] for name, _, _ in COLUMNS})
+        rows = Rows._make(columns[f"log {name}"] for name in Rows._fields)
+        now = {name: columns[f"now {name}"] for name in _CHANGING}
+        earlier = tuple((week, columns[f"thresholds {k}"]) for k, week in enumerate(told["forked_at"]))
+        week, flows = told["week"], columns["flows"]
+        _refuse_what_cannot_be(prepared.journey, population, week, scenario.n_weeks, now, rows, flows)
+        kind = Fork if earlier else Engine
+        engine = kind(prepared, population, scenario.n_weeks, told["seed"], told["log"], told["luck_of"])
+    except (CareError, KeyError, TypeError, ValueError) as fault:
+        raise CareError("This checkpoint lacks something, or holds what cannot be", where, _AGAIN) from fault
+    if isinstance(engine, Fork):
+        engine.earlier = earlier
+    _take_over(engine, week, now, flows, rows)
+    return engine
+
+
+_CHANGING = ("state", "history", "since")
+"""The columns of `People` that change as weeks pass."""
+
+
+def _named(what: str, columns: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    return {f"{what} {name}": column for name, column in columns.items()}
+
+
+def _marks(scenario: Scenario, prepared: Prepared) -> dict[str, str]:
+    return {
+        # Which draws are made a year at a time changes no chance, but the luck.
+        "journey": mark_of((journey_mark(prepared.journey), prepared.journey.tables.quiet)),
+        "scenario": mark_of(scenario),
+        "thresholds": mark_of(prepared.thresholds),
+    }
+
+
+def _take_over(engine: Engine, week: int, now: dict[str, NDArray[Any]], flows: NDArray[np.int64], rows: Rows) -> None:
+    """Put a new run at the end of a week."""
+    engine.week = week
+    for name in _CHANGING:
+        getattr(engine.people, name)[:] = now[name]
+    engine.flows[:week] = flows
+    n = rows.child.size
+    while engine._rows.child.size < n:
+        engine._grow()
+    for name in Rows._fields:
+        getattr(engine._rows, name)[:n] = getattr(rows, name)
+    engine._n_rows = n
+
+
+def _refuse_another_journey(engine: Engine, journey: Journey) -> None:
+    if journey is not engine.prepared.journey and journey_mark(journey) != journey_mark(engine.prepared.journey):
+        raise CareError("A run cannot be forked into another journey", journey.file, "Begin a new run")
+
+
+def _refuse_another_run(told: dict[str, Any], scenario: Scenario, prepared: Prepared, where: str) -> None:
+    """Hold what is given against the marks of the run."""
+    given = {
+        "area": scenario.area_code,
+        "first_year": scenario.first_year,
+        "weeks": scenario.n_weeks,
+        "sample": scenario.sample,
+    }
+    for name, value in given.items():
+        if told.get(name) != value:
+            words = name.replace("_", " ")
+            raise CareError(f"This checkpoint has the {words} {told.get(name)}, the scenario {value}", where, _AS_BEGUN)
+    words_for = {
+        "journey": "another declared journey",
+        "scenario": "another population plan or day one",
+        "thresholds": "other parameters",
+    }
+    marks = told.get("marks")
+    marks = marks if isinstance(marks, dict) else {}
+    for name, mark in _marks(scenario, prepared).items():
+        if marks.get(name) != mark:
+            fork_it = "; to go on under other parameters, fork it then" if name == "thresholds" else ""
+            raise CareError(f"This checkpoint is of a run with {words_for[name]}", where, _AS_BEGUN + fork_it)
+
+
+def _refuse_what_cannot_be(
+    journey: Journey, population: Population, week: int, n_weeks: int, now: dict[str, NDArray[Any]], rows: Rows,
+    flows: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Refuse numbers that the compiled loops, which do not look again, would stumble over."""
+    tables, n = journey.tables, len(population)
+    kinds = {"state": np.uint8, "history": np.uint8, "since": np.int32}
+    log, empty = rows._asdict(), new_rows(0)._asdict()
+    fits = (
+        0 <= week <= n_weeks
+        and flows.dtype == np.int64 and flows.shape == (week, tables.n_edges)
+        and all(now[name].dtype == kind and now[name].shape == (n,) for name, kind in kinds.items())
+        and all(log[name].dtype == empty[name].dtype and log[name].shape == log["child"].shape for name in empty)
+        and bool((now["state"] < tables.n_states).all() and (now["history"] < N_HISTORIES).all())
+        and bool((now["since"] < np.maximum(week, population.enter_week.astype(np.int64) + 1)).all())
+        and bool((rows.child >= 0).all() and (rows.child < n).all() and (rows.edge < tables.n_edges).all())
+        and bool((rows.week >= 0).all() and (rows.week < week).all())
+    )  # fmt: skip
+    if fits and week:
+        counted = np.bincount(now["state"], minlength=tables.n_states)
+        fits = np.array_equal(counted, stocks_from_flows(journey, population.state, flows)[-1])
+    if not fits:
+        raise ValueError("numbers that cannot be")
