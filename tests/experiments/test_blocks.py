@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,23 @@ def small(quick: SavedFit) -> Fitted:
     """A hundredth of Blackpool for two years."""
     fitted = shortened(quick.fitted, 2022)
     return replace(fitted, scenario=replace(fitted.scenario, sample=100))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared_once() -> Iterator[None]:
+    """Prepare each fit once for all tests: it takes longer than these runs."""
+    prepare, known = run.prepare, []
+
+    def remembered(parameters: Any, journey: Any) -> Any:
+        for of, prepared in known:
+            if of is parameters:
+                return prepared
+        known.append((parameters, prepare(parameters, journey)))
+        return known[-1][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "prepare", remembered)
+        yield
 
 
 @pytest.fixture
@@ -148,9 +165,10 @@ def test_blocks_of_another_scenario_are_done_again(
 ) -> None:
     simulate_area(small, SEEDS, blocks=tmp_path)
     simulated_seeds.clear()
-    other = simulate_area(change(small), SEEDS, blocks=tmp_path)
+    changed = change(small)
+    other = simulate_area(changed, SEEDS, blocks=tmp_path)
     assert simulated_seeds == list(SEEDS)
-    assert same(other, simulate_area(change(small), SEEDS))
+    assert same(other, simulate_area(changed, SEEDS))
 
 
 def test_blocks_of_another_version_or_seeds_are_done_again(
@@ -173,9 +191,10 @@ def test_blocks_whose_first_run_comes_out_differently_are_done_again(
     monkeypatch.setattr(blocks, "mark_of", lambda *_: "always the same")
     simulate_area(small, SEEDS, blocks=tmp_path)
     simulated_seeds.clear()
-    other = simulate_area(other_chances(small), SEEDS, blocks=tmp_path)
+    changed = other_chances(small)
+    other = simulate_area(changed, SEEDS, blocks=tmp_path)
     assert simulated_seeds == [3, *SEEDS]
-    assert same(other, simulate_area(other_chances(small), SEEDS))
+    assert same(other, simulate_area(changed, SEEDS))
 
 
 def test_a_folder_that_cannot_be_written_is_told(small: Fitted, tmp_path: Path) -> None:
