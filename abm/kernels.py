@@ -25,7 +25,15 @@ from abm.pathway import (
     WEEKS_TO_18,
     Journey,
 )
-from abm.quiet import chances, kernel_count, kernel_opening, kernel_place
+from abm.quiet import (
+    chances,
+    kernel_counts,
+    kernel_opening,
+    kernel_places,
+    kernel_size,
+    kernel_week,
+    one_of_four,
+)
 
 _AGE_EDGES = np.array(AGE_EDGES_WEEKS, np.int64)
 _CERTAIN, _NO_DRAW = np.uint64(CERTAIN), np.uint64(0)
@@ -148,10 +156,10 @@ def advance_span(
     cells       int8[Y, E, G, B]   of quiet states: the last cell (see `abm.quiet`) that the threshold of any week can
                                    reach while the child stays; it decides where is looked, and changes no result
     rows        Rows               the log so far, filled from row n_rows on when `keep`
-    flows       int64[weeks, E]    events counted by week and edge
+    flows       int64[weeks, E]    events counted by week and edge, where no log is kept; else see `count_flows`
 
-    Returns (child, n_rows, state, group): the child it stopped at (N: all done). That child and its counts are as
-    before the call. State is -1 if the log was full; otherwise nothing could follow in that state for that group.
+    Returns (child, n_rows, state, group): the child it stopped at (N: all done), who is as before the call. State is -1
+    if the log was full; otherwise nothing could follow in that state for that group.
     """
     n, n_years = people.state.size, thresholds.shape[0]
     n_clock = edges.band.shape[1]
@@ -168,6 +176,7 @@ def advance_span(
         state, history, since = int(people.state[i]), int(people.history[i]), int(people.since[i])
         identity = np.uint64(people.child[i])
         first_row = n_rows
+        opened, opened_for = -1, -1
         while week < stop:
             year = min(week // WEEKS_PER_YEAR, n_years - 1)
             age = week - birth
@@ -202,25 +211,32 @@ def advance_span(
                         if last_cell < 0:
                             continue
                         purpose = edges.purpose[trial]
-                        opening = kernel_opening(low, high, identity, stamp, purpose)
-                        if opening[0] >= _LOWEST[last_cell]:
+                        if opened != trial or opened_for != calendar >> 2:
+                            opened, opened_for = int(trial), calendar >> 2
+                            openings = kernel_opening(low, high, identity, np.uint64(calendar >> 2), purpose)
+                        opening = one_of_four(openings, calendar & 3)
+                        if opening >= _LOWEST[last_cell]:
                             continue
-                        cell, further, n_taken = 0, -2, 0
-                        while opening[0] >= _LOWEST[cell]:
+                        cell, after, n_taken = 0, 0, 0
+                        while opening >= _LOWEST[cell]:
                             cell += 1
+                        counts = kernel_counts(low, high, identity, stamp, purpose, 0)
                         n_here = 1
-                        while opening[1] < _FIRST[cell, n_here]:
+                        while counts[0] < _FIRST[cell, n_here]:
                             n_here += 1
                         while True:
                             for turn in range(n_here):
-                                of_year, trial_draw = kernel_place(
-                                    low, high, identity, stamp, purpose, cell, turn, taken, n_taken
-                                )
+                                if turn & 1 == 0:
+                                    places = kernel_places(low, high, identity, stamp, purpose, cell, turn >> 1)
+                                    which, where = places[0], places[1]
+                                else:
+                                    which, where = places[2], places[3]
+                                then = calendar * WEEKS_PER_YEAR + kernel_week(which, taken, n_taken)
                                 n_taken += 1
-                                then = calendar * WEEKS_PER_YEAR + of_year
                                 if then < week or then > found or then >= end:
                                     continue
                                 if then < stop:
+                                    trial_draw = kernel_size(where, cell)
                                     then_group = group_at(then - birth, risk, history, uasc)
                                     then_band = edges.band[state, min(then - since - 1, n_clock - 1)]
                                     trial_threshold = thresholds[year, then_group, then_band, trial]
@@ -231,13 +247,12 @@ def advance_span(
                                     edge, threshold, draw = int(trial), trial_threshold, trial_draw
                                 found = then
                             cell += 1
+                            after += 1
                             if cell > last_cell:
                                 break
-                            if further < 0:
-                                count = opening[2] if further == -2 else opening[3]
-                            else:
-                                count = kernel_count(low, high, identity, stamp, purpose, further)
-                            further += 1
+                            if after & 3 == 0:
+                                counts = kernel_counts(low, high, identity, stamp, purpose, after >> 2)
+                            count = one_of_four(counts, after & 3)
                             n_here = 0
                             while count < _MORE[cell, WEEKS_PER_YEAR - n_taken, n_here]:
                                 n_here += 1
@@ -277,8 +292,6 @@ def advance_span(
             while True:
                 if keep:
                     if n_rows == capacity:
-                        for r in range(first_row, n_rows):
-                            flows[rows.week[r], rows.edge[r]] -= 1
                         return i, first_row, -1, -1
                     rows.child[n_rows] = people.child[i]
                     rows.week[n_rows] = week
@@ -287,7 +300,8 @@ def advance_span(
                     rows.threshold[n_rows] = threshold
                     rows.draw[n_rows] = draw
                     n_rows += 1
-                flows[week, edge] += 1
+                else:
+                    flows[week, edge] += 1
                 after = max(after, int(edges.history[edge]))
                 target = int(edges.target[edge])
                 if edges.clock[target] != edges.clock[state]:
@@ -306,9 +320,6 @@ def advance_span(
                             edge = trial
                             break
                 if edge < 0:
-                    if keep:
-                        for r in range(first_row, n_rows):
-                            flows[rows.week[r], rows.edge[r]] -= 1
                     return i, first_row, state, group
                 step += 1
             history = after
@@ -318,6 +329,13 @@ def advance_span(
         people.since[i] = since
         people.due[i] = week
     return n, n_rows, -1, -1
+
+
+@compiled(nogil=True)
+def count_flows(rows: Any, first: Any, last: Any, flows: Any) -> None:
+    """Count the log rows from `first` to before `last` by week and edge, into int64[weeks, E]."""
+    for r in range(first, last):
+        flows[rows.week[r], rows.edge[r]] += 1
 
 
 @compiled(nogil=True)

@@ -5,10 +5,11 @@ would be work for nothing; here one number tells whether any draw of the year is
 all the same, whatever it is held against: another chance, another scenario or another division into spans finds the
 same ones.
 
-Method: the numbers below 2**32 are cut into cells at 2**20, 2**21, ... 2**31. The first word of a year tells the lowest
-cell that holds a draw, the second how many it holds; in each further cell a binomial number of the weeks left have
-theirs. For each draw in a cell one word tells which of the weeks left it is of, and one where in the cell it lies. All
-words are keyed by (seed, identity, year, purpose, kind), so they can be had in any order. Chances are rounded to
+Method: the numbers below 2**32 are cut into cells at 2**20, 2**21, ... 2**31. The opening word of a year (four years
+have the words of one call) tells the lowest cell that holds a draw, a second word how many it holds; in each further
+cell a binomial number of the weeks left have theirs. For each draw in a cell one word tells which of the weeks left it
+is of, and one where in the cell it lies. All words are keyed by (seed, identity, year, purpose, kind), so they can be
+had in any order. Chances are rounded to
 2**-32, weeks chosen with an error below 2**-26.
 Source: binomial cells and order statistics of even numbers, as in Devroye (1986), "Non-uniform random variate
 generation", chapters V and XI; the keyed form is ours.
@@ -31,8 +32,8 @@ FIRST_CUT = 20
 """The lowest cell holds the draws below 2**FIRST_CUT, one in 4,096; each further one those up to twice as large."""
 N_CELLS = 33 - FIRST_CUT
 OPENING, COUNTS, PLACES = 1, 2, 1 << 16
-"""Kinds of words: lowest cell, its count and those of the two cells after it; counts of four further cells, by the
-distance from the lowest; the week and the size of the j-th draw of a cell, at 64 cell + j."""
+"""Kinds of words: lowest cells of four years; counts of the lowest cell and three after it, then of four more each; the
+weeks and sizes of two draws of a cell, at 32 cell + half their turn."""
 
 
 def cells_of(thresholds: NDArray[np.uint64]) -> NDArray[np.int8]:
@@ -91,53 +92,52 @@ def small_draws(seed: int, identity: int, year: int, purpose: int, last_cell: in
     """
     key = key_of(seed)
     lowest, first, more = _plain_chances()
-    opening = philox((identity, year, purpose, OPENING), key)
-    start = sum(opening[0] >= chance for chance in lowest)
+    opening = philox((identity, year >> 2, purpose, OPENING), key)[year & 3]
+    start = sum(opening >= chance for chance in lowest)
     free, out = list(range(WEEKS_PER_YEAR)), {}
     for cell in range(start, last_cell + 1):
-        if cell == start:
-            n = sum(opening[1] < chance for chance in first[cell])
-        else:
-            after = cell - start - 1
-            word = (*opening[2:], *philox((identity, year, purpose, COUNTS + max(after - 2, 0) // 4), key))
-            n = sum(word[after if after < 2 else 2 + (after - 2) % 4] < chance for chance in more[cell][len(free)])
+        after = cell - start
+        count = philox((identity, year, purpose, COUNTS + after // 4), key)[after % 4]
+        n = sum(count < chance for chance in (more[cell][len(free)] if after else first[cell]))
         low, width = (1 << FIRST_CUT + cell - 1, FIRST_CUT + cell - 1) if cell else (0, FIRST_CUT)
-        for j in range(n):
-            which, where, _, _ = philox((identity, year, purpose, PLACES + 64 * cell + j), key)
+        for turn in range(n):
+            words = philox((identity, year, purpose, PLACES + 32 * cell + turn // 2), key)
+            which, where = words[2:] if turn % 2 else words[:2]
             out[free.pop(which * len(free) >> 32)] = low + (where >> 32 - width)
     return out
 
 
 # The forms for compiled loops: all numbers are uint64, as in `abm.draws`.
 _ZERO, _ONE, _HALF = np.uint64(0), np.uint64(1), np.uint64(32)
-_OPENING, _PLACES, _PER_CELL = np.uint64(OPENING), np.uint64(PLACES), np.uint64(64)
+_OPENING, _COUNTS, _PLACES, _PER_CELL = np.uint64(OPENING), np.uint64(COUNTS), np.uint64(PLACES), np.uint64(32)
 _FIRST_CUT, _CUT_BEFORE = np.uint64(FIRST_CUT), np.uint64(FIRST_CUT - 1)
 
 
 @compiled(inline=True)
-def kernel_opening(low: Any, high: Any, identity: Any, year: Any, purpose: Any) -> Any:
-    """Return the first four words of a quiet year."""
-    return kernel_philox(low, high, identity, year, purpose, _OPENING)
+def kernel_opening(low: Any, high: Any, identity: Any, four_years: Any, purpose: Any) -> Any:
+    """Return the opening words of four years, of which the first is year 4 `four_years`."""
+    return kernel_philox(low, high, identity, four_years, purpose, _OPENING)
 
 
 @compiled(inline=True)
-def kernel_count(low: Any, high: Any, identity: Any, year: Any, purpose: Any, further: Any) -> Any:
-    """Return the word for the count of the `further`-th cell after those that the opening tells of."""
-    words = kernel_philox(low, high, identity, year, purpose, np.uint64(COUNTS + further // 4))
-    part = further % 4
-    return words[0] if part == 0 else words[1] if part == 1 else words[2] if part == 2 else words[3]
+def kernel_counts(low: Any, high: Any, identity: Any, year: Any, purpose: Any, fours: Any) -> Any:
+    """Return the words for the counts of four cells, the `fours`-th four from the lowest that holds a draw on."""
+    return kernel_philox(low, high, identity, year, purpose, _COUNTS + np.uint64(fours))
 
 
 @compiled(inline=True)
-def kernel_place(
-    low: Any, high: Any, identity: Any, year: Any, purpose: Any, cell: Any, turn: Any, taken: Any, n_taken: Any
-) -> Any:
-    """Return the `turn`-th draw of a cell of a quiet year: its week of the year, and the draw.
+def kernel_places(low: Any, high: Any, identity: Any, year: Any, purpose: Any, cell: Any, twos: Any) -> Any:
+    """Return the words for two draws of a cell, the `twos`-th two: which week and where, which week and where."""
+    kind = _PLACES + _PER_CELL * np.uint64(cell) + np.uint64(twos)
+    return kernel_philox(low, high, identity, year, purpose, kind)
+
+
+@compiled(inline=True)
+def kernel_week(which: Any, taken: Any, n_taken: Any) -> Any:
+    """Return the week of the year that a word chooses among those left.
 
     taken  int64[52]  the weeks that have their draw already, `n_taken` of them, rising; the new one is put in
     """
-    kind = _PLACES + _PER_CELL * np.uint64(cell) + np.uint64(turn)
-    which, where, _, _ = kernel_philox(low, high, identity, year, purpose, kind)
     week = np.int64((which * np.uint64(WEEKS_PER_YEAR - n_taken)) >> _HALF)
     at = 0
     while at < n_taken and taken[at] <= week:
@@ -146,6 +146,20 @@ def kernel_place(
     for later in range(n_taken, at, -1):
         taken[later] = taken[later - 1]
     taken[at] = week
+    return week
+
+
+@compiled(inline=True)
+def kernel_size(where: Any, cell: Any) -> Any:
+    """Return the draw that a word chooses in a cell."""
     width = _CUT_BEFORE + np.uint64(cell) if cell > 0 else _FIRST_CUT
     floor = _ONE << width if cell > 0 else _ZERO
-    return week, floor + (where >> (_HALF - width))
+    return floor + (where >> (_HALF - width))
+
+
+@compiled(inline=True)
+def one_of_four(words: Any, place: Any) -> Any:
+    """Return the word at a place from 0 to 3."""
+    if place < 2:
+        return words[1] if place == 1 else words[0]
+    return words[3] if place == 3 else words[2]

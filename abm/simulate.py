@@ -21,7 +21,7 @@ from abm.compiled import HAS_NUMBA
 from abm.draws import area_seed, key_of
 from abm.errors import CareError
 from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
-from abm.kernels import Edges, People, advance_span, edges_of, list_options, order_by_week
+from abm.kernels import Edges, People, advance_span, count_flows, edges_of, list_options, order_by_week
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import (
     AGE_BANDS,
@@ -241,7 +241,7 @@ class Engine:
     def advance(self, weeks: int) -> None:
         """Advance every child by some weeks, at most to the end of the run."""
         stop = min(self.week + weeks, self.n_weeks)
-        begin, n = 0, len(self.population)
+        begin, n, counted = 0, len(self.population), self._n_rows
         while begin < n:
             begin, self._n_rows, state, group = advance_span(
                 self.week, stop, begin, *self._halves, self.prepared.edges, self.prepared.by_group,
@@ -251,6 +251,8 @@ class Engine:
                 raise self.nothing_follows(state, group, begin)
             if begin < n:
                 self._grow()
+        if self.log:
+            count_flows(self._rows, counted, self._n_rows, self.flows)
         self.week = stop
 
     def nothing_follows(self, state: int, group: int, row: int) -> CareError:
@@ -397,4 +399,4 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame as Parquet, whole or not at all."""
     with replacing(path) as name:
-        frame.write_parquet(name, compression="zstd", compression_level=1)
+        frame.write_parquet(name, compression="zstd", compression_level=1, statistics=False)
