@@ -21,7 +21,8 @@ from abm.compiled import HAS_NUMBA
 from abm.draws import area_seed, key_of
 from abm.errors import CareError
 from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
-from abm.kernels import Edges, People, advance_span, count_flows, edges_of, list_options, order_by_week
+from abm.kernels import Edges, People, advance_span, edges_of
+from abm.log_kernels import count_flows, list_options, order_by_week
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import (
     AGE_BANDS,

@@ -12,7 +12,8 @@ from scipy import stats
 from abm.draws import week_word, word
 from abm.errors import CareError
 from abm.events import new_rows
-from abm.kernels import AGE_EDGES_WEEKS, age_band, group_at, order_by_week
+from abm.kernels import AGE_EDGES_WEEKS, age_band, group_at
+from abm.log_kernels import order_by_week
 from abm.parameters import CERTAIN
 from abm.pathway import N_GROUPS, UNACCOMPANIED_GROUP, Journey, group_of
 from abm.population import population_of
