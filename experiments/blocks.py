@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,11 @@ from numpy.typing import NDArray
 
 import abm
 from abm.errors import CareError
+from abm.files import read_signed, replacing, sha256_of, signed
+from abm.marks import journey_mark, mark_of
 from abm.outputs import OUTPUTS
 from abm.scenario import Scenario
 from abm.simulate import Prepared
-from calibration.fitted import journey_mark, read_signed, sha256_of, signed
 from experiments import results
 from experiments.weekly import Whole, weekly_frame
 
@@ -74,26 +74,6 @@ def divided(seeds: Sequence[int], scenario: Scenario) -> list[tuple[int, ...]]:
     return [tuple(seeds[begin : begin + length]) for begin in range(0, len(seeds), length)]
 
 
-def mark_of(scenario: Scenario, prepared: Prepared) -> str:
-    """Return a hash of all that decides what a run of a seed is, and what is kept of it."""
-    sha = hashlib.sha256(repr((FORMAT, abm.__version__, journey_mark(prepared.journey), OUTPUTS)).encode())
-
-    def add(value: Any) -> None:
-        if is_dataclass(value):
-            for field in fields(value):
-                sha.update(f"{field.name}:".encode())
-                add(getattr(value, field.name))
-        elif isinstance(value, np.ndarray):
-            sha.update(f"{value.dtype.str}{value.shape}".encode())
-            sha.update(np.ascontiguousarray(value).tobytes())
-        else:
-            sha.update(repr(value).encode())
-
-    add(scenario)
-    add(prepared.thresholds)
-    return sha.hexdigest()
-
-
 class Blocks:
     """Makes blocks of finished runs, and finds those that are in a folder.
 
@@ -107,7 +87,9 @@ class Blocks:
 
     def __init__(self, folder: Path | None, scenario: Scenario, prepared: Prepared) -> None:
         self.folder, self.journey = folder, prepared.journey
-        self._mark = "" if folder is None else mark_of(scenario, prepared)
+        # All that decides what a run of a seed is, and what is kept of it.
+        what = (FORMAT, abm.__version__, journey_mark(prepared.journey), OUTPUTS, scenario, prepared.thresholds)
+        self._mark = "" if folder is None else mark_of(what)
 
     def find(self, place: int, seeds: tuple[int, ...]) -> Block | None:
         """Return the block of these seeds that stands at this place of the folder, if it is there and whole."""
@@ -147,7 +129,6 @@ class Blocks:
         }
         path = self._path(place, "parquet")
         with results.writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, content)
             write_whole(self._path(place, "json"), signed(told).encode())
         return Block(seeds, figures, careers, digests, pl.scan_parquet(path))
@@ -174,12 +155,5 @@ def _arrays(lists: Mapping[str, Any]) -> dict[str, Array]:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, even if the machine stops."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as name:
+        name.write_bytes(content)
