@@ -33,13 +33,14 @@ COMPILE = "uv pip compile --quiet --universal --generate-hashes --no-header --py
 
 JOBS = """\
 Jobs (python3 run.py JOB, on Windows py run.py JOB; further words are passed on):
-  demo   set up what the model needs, then simulate Blackpool: journeys demo
-  test   set everything up, then linters, types, import contracts, the page's checks and the fast tests: pytest
-  slow   the slow tests: pytest -m slow
-  bench  measure speed and memory beside other engines: python -m tests.bench
-  docs   build the documentation: sphinx-build
-  setup  set everything up and do nothing else
-  lock   work the locked requirements out again (needs uv): uv pip compile\
+  demo     set up what the model needs, then simulate Blackpool: journeys demo
+  test     set everything up, then linters, types, import contracts, the page's checks and the fast tests: pytest
+  slow     the slow tests: pytest -m slow
+  bench    measure speed and memory beside other engines: python -m tests.bench
+  digests  show that the same seed gives the same bits in every setting: python -m tests.digests
+  docs     build the documentation: sphinx-build
+  setup    set everything up and do nothing else
+  lock     work the locked requirements out again (needs uv): uv pip compile\
 """
 
 
@@ -240,6 +241,12 @@ def bench(rest: list[str]) -> int:
     return run(PYTHON, "-m", "tests.bench", *rest)
 
 
+def digests(rest: list[str]) -> int:
+    """Set everything up, then run the model in many settings and compare the digests."""
+    set_up(full=True)
+    return run(PYTHON, "-m", "tests.digests", *rest)
+
+
 def docs(rest: list[str]) -> int:
     """Set everything up, then build the documentation."""
     set_up(full=True)
@@ -282,6 +289,7 @@ def main(words: list[str]) -> int:
         "test": test,
         "slow": lambda rest: marked("slow", rest),
         "bench": bench,
+        "digests": digests,
         "docs": docs,
         "setup": setup,
         "lock": lock,
