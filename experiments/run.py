@@ -205,21 +205,28 @@ def runs_table(simulated: Simulated, system: Mapping[str, Array]) -> pl.DataFram
 
     Columns: series ("abm", "sd"), run (its seed; 0 for sd), figure, year (0: the whole run), value.
     """
-    n_years = len(simulated.scenario_years)
-    years = np.array(simulated.scenario_years, np.int32)
-    parts = []
-    for place, seed in enumerate(simulated.seeds):
-        parts += [_rows("abm", seed, key, years, values[place]) for key, values in simulated.figures.items()]
-        parts += [
-            _rows("abm", seed, key, np.zeros(1, np.int32), v[place : place + 1]) for key, v in simulated.careers.items()
-        ]
-    parts += [_rows("sd", 0, key, years, values[:n_years]) for key, values in system.items()]
+    years = simulated.scenario_years
+    yearly = [values[:, : len(years)] for values in simulated.figures.values()]
+    whole = [values[:, None] for values in simulated.careers.values()]
+    told = [(figure, year) for figure in simulated.figures for year in years]
+    told += [(measure, 0) for measure in simulated.careers]
+    parts = [_rows("abm", simulated.seeds, told, np.hstack([*yearly, *whole]))]
+    if system:
+        lines = np.concatenate([values[: len(years)] for values in system.values()])
+        parts.append(_rows("sd", (0,), [(figure, year) for figure in system for year in years], lines))
     return pl.concat(parts).filter(pl.col("value").is_not_nan())
 
 
-def _rows(series: str, run: int, figure: str, years: NDArray[np.int32], values: Array) -> pl.DataFrame:
-    told = {"series": pl.lit(series), "run": pl.lit(run, pl.UInt64), "figure": pl.lit(figure)}
-    return pl.DataFrame({"year": years, "value": values}).select(**told, year="year", value="value")
+def _rows(series: str, runs: Sequence[int], told: list[tuple[str, int]], values: Array) -> pl.DataFrame:
+    """Return the rows of some runs: `told` is (figure, year) of each value of a run."""
+    place = np.tile(np.arange(len(told)), len(runs))
+    columns = {
+        "run": np.repeat(np.array(runs, np.uint64), len(told)),
+        "figure": pl.Series([figure for figure, _ in told], dtype=pl.String)[place],
+        "year": np.array([year for _, year in told], np.int32)[place],
+        "value": values.ravel(),
+    }
+    return pl.DataFrame(columns).select(pl.lit(series).alias("series"), pl.all())
 
 
 # The folder ----------------------------------------------------------------------------------------------------------

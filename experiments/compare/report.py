@@ -70,14 +70,19 @@ def read_comparison(folder: Path) -> Comparison:
 
 def _arrays(table: pl.DataFrame, seeds: list[int], years: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return (figure -> float64[runs, years], measure -> float64[runs]) of a table of runs, NaN where it has no row."""
-    row, column = {seed: n for n, seed in enumerate(seeds)}, {year: n for n, year in enumerate(years)}
+    row = pl.col("run").replace_strict(seeds, range(len(seeds)), return_dtype=pl.Int64)
     yearly: dict[str, Array] = {}
     whole: dict[str, Array] = {}
-    for run, figure, year, value in table.select("run", "figure", "year", "value").iter_rows():
-        if year:
-            yearly.setdefault(figure, np.full((len(seeds), len(years)), np.nan))[row[run], column[year]] = value
+    for (figure, of_years), rows in table.with_columns(row=row).group_by(
+        "figure", pl.col("year") > 0, maintain_order=True
+    ):
+        place = rows["row"].to_numpy()
+        if of_years:
+            values = yearly[str(figure)] = np.full((len(seeds), len(years)), np.nan)
+            values[place, rows["year"].to_numpy() - years[0]] = rows["value"].to_numpy()
         else:
-            whole.setdefault(figure, np.full(len(seeds), np.nan))[row[run]] = value
+            values = whole[str(figure)] = np.full(len(seeds), np.nan)
+            values[place] = rows["value"].to_numpy()
     return yearly, whole
 
 
