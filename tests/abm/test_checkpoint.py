@@ -125,6 +125,13 @@ def test_it_can_be_kept_again_and_again(whole, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
 
 
+def test_a_log_longer_than_was_expected_is_taken_over_whole(whole, kept, monkeypatch):
+    monkeypatch.setattr("abm.simulate._FIRST_ROWS", 0)
+    engine = load_checkpoint(kept, AREA, HERE)
+    assert engine._n_rows > 2 * engine._rows_expected()
+    assert finished(fork(engine, HERE)).digest == finished(engine).digest == whole.digest
+
+
 def test_what_agents_began_arrays_can_end(tmp_path):
     area = small_area(40, 60)
     model = CareModel(scenario=area, parameters=BUSY, journey=JOURNEY, engine="agents", rng=SEED)
