@@ -90,12 +90,10 @@ def population_of(**columns: Any) -> Population:
         "child": np.arange(n), "family": np.arange(n), "birth_week": -1, "enter_edge": -1, "since_week": -1,
         "leave_week": 1 << 30,
     }  # fmt: skip
-    return Population(
-        **{
-            name: np.broadcast_to(np.asarray(columns.get(name, usual.get(name, 0))).astype(kind), n).copy()
-            for name, kind in known.items()
-        }
-    )
+    made: dict[str, Any] = {
+        name: np.broadcast_to(columns.get(name, usual.get(name, 0)), n).astype(kind) for name, kind in known.items()
+    }
+    return Population(**made)
 
 
 def make_population(scenario: Scenario, seed: int, journey: Journey) -> Population:
