@@ -48,12 +48,12 @@ def _memory() -> str:
         return "not known"
 
 
-def load() -> str:
-    """Return how busy the machine is: processes that ran or waited, over the last minute."""
+def load() -> float:
+    """Return how busy the machine is: processes that ran or waited, over the last minute; 0 where it is not told."""
     try:
-        return f"{os.getloadavg()[0]:.1f}"
+        return os.getloadavg()[0]
     except (AttributeError, OSError):
-        return "not known"
+        return 0.0
 
 
 def _status(name: str) -> int:

@@ -58,7 +58,8 @@ def race_table(result: Result, versions: dict[str, str]) -> Table:
     cells = max((a.cells for a in result.agreements.values()), default=0)
     runs = "; ".join(f"{name} {a.runs[0]} and {a.runs[1]}" for name, a in result.agreements.items())
     below = (
-        f"One run: {result.events:,.0f} events in {result.child_weeks:,.0f} child-weeks. Making is not part of a run.",
+        f"One run: {result.events:,.0f} events in {result.child_weeks:,.0f} child-weeks. "
+        "Seconds of processor, one thread. Making is not part of a run.",
         f"Agreement: {cells} numbers of each rival and ours compared; p is the chance of the least likely difference, "
         f"times their number, and z that difference in standard errors; refused below {FALSE_ALARM:g}. "
         f"Runs compared: {runs}.",
@@ -131,6 +132,9 @@ def reach_table(rows: Iterable[Row], smaller: bool = False) -> Table:
     return Table("What is to be reached", ("work", "measured", "reach", "beyond", "", "note"), shown, below)
 
 
-def figures_table(facts: dict[str, str]) -> Table:
+BUSY = "The machine had other work too: times by the clock, and what rests on them, are longer than on a quiet one."
+
+
+def figures_table(facts: dict[str, str], busy: bool) -> Table:
     """Return the machine."""
-    return Table("The machine", ("what", "which"), tuple(facts.items()))
+    return Table("The machine", ("what", "which"), tuple(facts.items()), (BUSY,) if busy else ())
