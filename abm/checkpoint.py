@@ -16,7 +16,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 import abm
-from abm.draws import area_seed
 from abm.errors import CareError
 from abm.events import Rows, new_rows, stocks_from_flows, take
 from abm.files import read_columns, sweep, write_columns
@@ -73,7 +72,7 @@ def begin(
 ) -> Engine:
     """Return a run at week 0; advanced to its end, it is the run that `abm.simulate.simulate` gives."""
     if population is None:
-        population = make_population(scenario, area_seed(seed, scenario.area_code), prepared.journey)
+        population = make_population(scenario, seed, prepared.journey)
     return Engine(prepared, population, scenario.n_weeks, seed, log, scenario.area_code)
 
 

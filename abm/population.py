@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.compiled import compiled
+from abm.draws import area_seed
 from abm.errors import CareError, did_you_mean
 from abm.families import families_and_sizes
 from abm.moving import WITHIN_AGE, come_alone, leave_weeks, move_in
@@ -100,7 +101,7 @@ def make_population(scenario: Scenario, seed: int, journey: Journey) -> Populati
     """Return the children of a scenario: on day one, to be born, to arrive; the same for the same seed, bit for bit.
 
     Numbers of children are the plan's, divided by the scenario's `sample` and rounded so that running totals are
-    right to half a child. Which child it is that moves or is in care is decided by keyed draws.
+    right to half a child. Which child it is that moves or is in care is decided by draws keyed by seed and area.
 
     Errors
     ------
@@ -109,6 +110,7 @@ def make_population(scenario: Scenario, seed: int, journey: Journey) -> Populati
         that the plan needs.
     """
     _check(scenario)
+    seed = area_seed(seed, scenario.area_code)
     plan, weeks = scenario.plan, scenario.n_weeks
     n_years = scenario.n_years
     present = _rounded(plan.ages / scenario.sample)

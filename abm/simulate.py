@@ -322,7 +322,7 @@ def simulate(
     prepared
         What `prepare(parameters, journey)` returned, to spare doing it again.
     population
-        Children to use instead of those of `make_population`.
+        Children to use instead of `make_population(scenario, seed, journey)`.
 
     Errors
     ------
@@ -332,7 +332,7 @@ def simulate(
     """
     prepared = prepared or prepare(parameters, journey)
     if population is None:
-        population = make_population(scenario, area_seed(seed, scenario.area_code), journey)
+        population = make_population(scenario, seed, journey)
     engine = Engine(prepared, population, scenario.n_weeks, seed, log, scenario.area_code)
     while engine.week < engine.n_weeks:
         engine.advance(span or engine.n_weeks)

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from abm.draws import area_seed
 from abm.errors import CareError, did_you_mean
 from abm.events import events_frame
 from abm.mesa_model.agents import AgentEngine, ChildAgent, FamilyAgent
@@ -103,7 +102,7 @@ class CareModel(_Model):
         self.engine = engine
         prepared = prepare(parameters, journey)
         if population is None:
-            population = make_population(scenario, area_seed(self.key, scenario.area_code), journey)
+            population = make_population(scenario, self.key, journey)
         kind = Engine if engine == "arrays" else AgentEngine
         self.run: Engine = kind(prepared, population, scenario.n_weeks, self.key, area=scenario.area_code)
         self.journey = journey
