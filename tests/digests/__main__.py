@@ -42,6 +42,7 @@ AREA = "E06000009"
 QUICK_WAYS = (
     "one run after the other", "13 weeks at a time", "areas and seeds backward", "areas side by side on 2 threads",
     "a batch on 2 threads", "no log kept", "every child traced", "tiny areas", "tiny areas, no log",
+    "kept half way and resumed", "tiny areas, resumed from the first setting",
 )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ class Book:
         self._first: dict[str, str] = {}
 
     def add(self, setting: str, told: dict[str, Any]) -> Cell:
-        cell = Cell(setting, told["way"], told["digests"])
+        cell = Cell(setting, told["way"], told["digests"], [told["failed"]] if "failed" in told else [])
         for what, digest in cell.digests.items():
             if not digest or self._first.setdefault(what, digest) != digest:
                 cell.wrong.append(what)
@@ -150,7 +151,9 @@ def run_settings(team: Team, chosen: list[Setting], ways: tuple[str, ...], worke
             shown = cells if alone else [cell for cell in cells if cell.wrong] or cells[:1]
             for cell in shown:
                 name = cell.way if alone or cell.wrong or len(cells) == 1 else f"{len(cells)} ways"
-                equal = f"DIFFERS in {len(cell.wrong)} of {len(kind)}" if cell.wrong else f"{len(kind)} equal"
+                equal = f"{len(kind)} equal"
+                if cell.wrong:
+                    equal = f"DIFFERS in {len(cell.wrong)} of {len(kind)}" if kind else "FAILED"
                 line((setting.name, 36), (name, 38), (cell.digest, 16), (equal, 0))
     return book
 
@@ -261,7 +264,8 @@ def end(book: Book, holds: bool, seconds: float) -> int:
     settings_seen = len({cell.setting for cell in book.cells})
     print()
     for cell in book.wrong:
-        print(f"DIFFERS: '{cell.way}' in '{cell.setting}': {'; '.join(cell.wrong)}")
+        more = f" and {len(cell.wrong) - 2} more" if len(cell.wrong) > 2 else ""
+        print(f"DIFFERS: '{cell.way}' in '{cell.setting}': {'; '.join(cell.wrong[:2])}{more}")
     for broken in book.broken:
         print(f"FAILED: {broken}")
     if not holds:

@@ -7,7 +7,6 @@ log and its children, "... counts" is taken of its stocks and flows. A way that 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import multiprocessing
 import random
@@ -15,9 +14,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
 from abm.journey import JOURNEY
 from abm.simulate import Run, prepare, simulate, simulate_many
 from tests.digests.subjects import Subject, subjects
@@ -198,6 +199,62 @@ def in_a_process(path: Path, name: str, seed: int) -> Digests:
     return digests_of(subject, seed, alone(subject, seed))
 
 
+def kept_and_resumed(who: tuple[Subject, ...], times: int = 1) -> Digests:
+    """Each run is written to a file after some weeks and read from there again, to go on."""
+
+    def run(subject: Subject, seed: int) -> Run:
+        engine = begin(subject.scenario, subject.prepared, seed)
+        with TemporaryDirectory() as folder:
+            for _ in range(times):
+                engine.advance(engine.n_weeks // (times + 1) + 1)
+                save_checkpoint(engine, subject.scenario, Path(folder, "run"))
+                engine = load_checkpoint(Path(folder, "run"), subject.scenario, subject.prepared)
+            engine.advance(engine.n_weeks)
+        return engine.run(subject.scenario)
+
+    return each(pairs(who), run)
+
+
+def forked(who: tuple[Subject, ...]) -> Digests:
+    """Each run goes on from half way as a fork with the same numbers, and its own way beside it."""
+
+    def run(subject: Subject, seed: int) -> Run:
+        engine = begin(subject.scenario, subject.prepared, seed)
+        engine.advance(engine.n_weeks // 2)
+        other = fork(engine, subject.prepared)
+        engine.advance(engine.n_weeks)
+        other.advance(other.n_weeks)
+        assert other.run(subject.scenario).digest == engine.run(subject.scenario).digest
+        return other.run(subject.scenario)
+
+    return each(pairs(who), run)
+
+
+def kept_for_elsewhere(path: Path, subject: Subject, seed: int) -> Path:
+    return path.with_name(f"{subject.name}-{seed}.half")
+
+
+def keep_for_elsewhere(path: Path) -> None:
+    """Keep runs half way, for every setting to go on with."""
+    groups = subjects(path)
+    for subject, seed in pairs(groups["tiny"] + groups["whole"]):
+        engine = begin(subject.scenario, subject.prepared, seed)
+        engine.advance(engine.n_weeks // 2)
+        save_checkpoint(engine, subject.scenario, kept_for_elsewhere(path, subject, seed))
+
+
+def resumed_from_elsewhere(path: Path) -> Callable[[tuple[Subject, ...]], Digests]:
+    """The first half of each run was done in the first setting, the second is done here."""
+
+    def run(subject: Subject, seed: int) -> Run:
+        kept = kept_for_elsewhere(path, subject, seed)
+        engine = load_checkpoint(kept, subject.scenario, subject.prepared)
+        engine.advance(engine.n_weeks)
+        return engine.run(subject.scenario)
+
+    return lambda who: each(pairs(who), run)
+
+
 def mesa_model(engine: str) -> Callable[[tuple[Subject, ...]], Digests]:
     def way(who: tuple[Subject, ...]) -> Digests:
         from abm.mesa_model import CareModel
@@ -247,6 +304,9 @@ def ways(path: Path) -> dict[str, Way]:
         *(Way(f"{n} process{'es' * (n > 1)}", "small", processes(n, path), everywhere=False) for n in (1, 2)),
         Way("Mesa, arrays", "tiny", mesa_model("arrays"), everywhere=False),
         Way("Mesa, agents", "tiny", mesa_model("agents"), everywhere=False),
+        Way("kept half way and resumed", "small", kept_and_resumed),
+        Way("kept four times, resumed each time", "small", lambda who: kept_and_resumed(who, 4), everywhere=False),
+        Way("forked half way, nothing changed", "small", forked),
         Way("tiny areas", "tiny", one_by_one),
         Way("tiny areas backward", "tiny", backward),
         Way("tiny areas, no log", "tiny", without_log(None)),
@@ -255,11 +315,9 @@ def ways(path: Path) -> dict[str, Way]:
         Way("tiny areas, 4 threads", "tiny", areas_on_threads(4)),
         Way("the whole area", "whole", one_by_one),
         Way("the whole area, 13 weeks at a time", "whole", by_spans(13)),
+        Way("tiny areas, resumed from the first setting", "tiny", resumed_from_elsewhere(path)),
+        Way("the whole area, resumed from the first", "whole", resumed_from_elsewhere(path)),
         Way("the whole area, 2 threads", "whole", batch(2), everywhere=False),
         Way("the whole area, every child traced", "whole", traced(1), everywhere=False),
     ]
-    if importlib.util.find_spec("abm.checkpoint"):
-        from tests.digests.resumed import resumed_ways
-
-        listed += resumed_ways()
     return {way.name: way for way in listed}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ def say(**told: Any) -> None:
 
 def make(asked: dict[str, Any]) -> None:
     """Write the file of scenario and parameters: of a saved fit, or made up."""
-    from tests.digests.subjects import save, subjects
-    from tests.digests.ways import one_by_one
+    from tests.digests.subjects import save
+    from tests.digests.ways import keep_for_elsewhere
 
     if asked["fit"]:
         from calibration.fitted import load_fit
@@ -35,8 +34,8 @@ def make(asked: dict[str, Any]) -> None:
         scenario, parameters = small_area(3000, 156), busy_parameters(3)
     path = Path(asked["path"])
     save(scenario, parameters, path)
-    # Compiles what the settings share, before they start side by side.
-    one_by_one(subjects(path)["tiny"])
+    # This also compiles what the settings share, before they start side by side.
+    keep_for_elsewhere(path)
     say(made=scenario.area_name, children=round(float(scenario.plan.ages.sum())), weeks=scenario.n_weeks)
 
 
@@ -51,8 +50,10 @@ def cells(asked: dict[str, Any]) -> None:
         wanted = way.name in asked["ways"] if asked["ways"] else (way.everywhere or asked["all_ways"])
         if not wanted or way.group not in asked["groups"]:
             continue
-        began = time.process_time()
-        say(way=way.name, digests=way.run(groups[way.group]), seconds=time.process_time() - began)
+        try:
+            say(way=way.name, digests=way.run(groups[way.group]))
+        except Exception as error:
+            say(way=way.name, digests={}, failed=f"{type(error).__name__}: {error}")
 
 
 def effects(asked: dict[str, Any]) -> None:
