@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -21,6 +22,7 @@ from abm.errors import CareError
 
 if TYPE_CHECKING:
     from calibration.statistics import Statistics
+    from experiments.screen import Progress, SeveralProgress
 
 WRONG, FAULT, STOPPED = 2, 1, 130
 """Exit codes: something a person can put right; a fault of ours; stopped by Ctrl-C."""
@@ -37,13 +39,17 @@ class Plain(TyperGroup):
             code = super().main(words or ["--help"], *rest, **settings)
             sys.stdout.flush()
         except CareError as error:
-            _end(str(error), WRONG, error)
+            _end(str(error), getattr(error, "code", WRONG), error)
         except BrokenPipeError:
             # Whoever read our output has seen enough, as in `journeys areas | head`.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         except MemoryError as error:
-            _end("There is not enough memory. Close other programs, or ask for fewer --workers.", WRONG, error)
+            _end(
+                "There is not enough memory. Close other programs, or ask for fewer --workers or --processes.",
+                WRONG,
+                error,
+            )
         except Exception as error:
             if hasattr(error, "format_message"):
                 _end(f"{error.format_message().rstrip('.')}. {_help_for(error)}", WRONG, error)
@@ -82,7 +88,7 @@ app = typer.Typer(
     help="Children's journeys through children's social care in England, simulated beside published figures. "
     "Every simulated child is simulated, not a real child.",
     epilog="An AREA is a code such as E06000009 or a name such as Blackpool. E92000001 is England as one area; "
-    "'england' will mean every authority, in a later version.",
+    "for 'journeys run', 'england' is every authority in the table of published figures, one beside the other.",
 )
 
 StatisticsOption = Annotated[
@@ -92,7 +98,17 @@ StatisticsOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    int, typer.Option("--workers", metavar="N", help="Runs side by side. It changes the time, not the results.")
+    int,
+    typer.Option("--workers", metavar="N", help="Runs of an area side by side. It changes the time, not the results."),
+]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        metavar="N",
+        help="Of several areas, how many side by side (as many as the machine has processors, if not said). It changes "
+        "the time, not the results.",
+    ),
 ]
 AreaArgument = Annotated[str, typer.Argument(metavar="AREA", help="Code or name: see 'journeys areas'.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of results.")]
@@ -159,57 +175,122 @@ def calibrate(
 @app.command()
 def run(
     what: Annotated[
-        str, typer.Argument(metavar="AREA|PLAN", help="Code or name of an area, or a plan that is there (.toml).")
+        list[str],
+        typer.Argument(
+            metavar="AREA...|england|PLAN",
+            help="Code or name of an area, or several; 'england' for every authority in the table; or a plan (.toml).",
+        ),
     ],
-    runs: RunsOption = None,
+    runs: Annotated[
+        int | None,
+        typer.Option("--runs", metavar="N", help="How many runs (if not said: 20, of several areas 10 each)."),
+    ] = None,
     seed: SeedOption = None,
     years: Annotated[
         int | None,
         typer.Option("--years", metavar="YEAR", help="Simulate to 31 March of this year (2030 if not said)."),
     ] = None,
     fit: Annotated[
-        Path | None, typer.Option("--fit", metavar="FOLDER", help="Use the fit of 'journeys calibrate' in this folder.")
+        Path | None,
+        typer.Option(
+            "--fit",
+            metavar="FOLDER",
+            help="Use the fit of 'journeys calibrate' in this folder; of several areas, those in its folders CODE.",
+        ),
     ] = None,
     test: Annotated[
-        bool, typer.Option(help="Also fit to the years up to 2023 and hold the forecasts against 2024 and 2025.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--test/--no-test",
+            help="Also fit to the years up to 2023 and hold the forecasts against 2024 and 2025 (done for one area, "
+            "left out for several, if not said).",
+        ),
+    ] = None,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FOLDER", help="Where to write the results (results/CODE).")
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="FOLDER",
+            help="Where to write the results (results/CODE, results/england, results/several).",
+        ),
     ] = None,
     workers: WorkersOption = 2,
+    processes: ProcessesOption = None,
     statistics: StatisticsOption = None,
 ) -> None:
-    """Fit an area, simulate all its children, and write events, stocks, figures and a manifest.
+    """Fit an area or several, simulate all their children, and write events, stocks, figures and a manifest.
 
-    A plan is a file such as: area = "E06000009", runs = 20, seed = 1, years = 2030 (one entry a line). Options beat
-    what the plan says.
+    Several areas get a folder each, and their figures are added up. What is done is kept when a run is stopped:
+    'journeys resume' goes on with it.
+
+    A plan is a file such as: area = "E06000009", runs = 20, seed = 1, years = 2030 (one entry a line). It may say
+    areas = ["E06000009", "E10000007"] instead. Options beat what the plan says.
     """
-    from experiments.plan import area_of, plan_of
+    from experiments.plan import ALL, areas_of, plan_of
 
-    _workers(workers)
+    _workers(workers, processes)
     plan = plan_of(what, runs, seed, years)
     table = _statistics(statistics)
-    area = area_of(table, plan.area)
-    from experiments import demo, jobs
-    from experiments.screen import Progress
+    areas = areas_of(table, plan)
+    target = to or Path("results", ALL if plan.england else "several" if plan.several else areas[0].code)
+    told = [f"Each area is run {plan.runs} times (--runs says otherwise)."] if runs is None else []
+    told += [] if test is not None else ["The test against 2024 and 2025 is left out (--test adds it)."]
+    from experiments import jobs
 
-    target = to or Path("results", area.code)
-    with Progress() as progress:
+    with _progress(*told) as (progress, watch):
         notes = jobs.run(
-            table, area, plan, target, progress, fit_from=fit, workers=workers, test=test, prefix=progress.set_prefix
+            table, plan, target, progress, fit_from=fit, workers=workers, processes=processes, test=test, watch=watch
         )
-    demo.show(target, area, notes)
+    _show(target, plan.several, notes)
+
+
+@app.command()
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the results were to be written.")],
+    workers: WorkersOption = 2,
+    processes: ProcessesOption = None,
+    statistics: StatisticsOption = None,
+) -> None:
+    """Go on with a run that was stopped: what is missing is done, and the results are the same.
+
+    The table of published figures is the one it was begun with; --statistics says where it is if it was moved.
+    """
+    _workers(workers, processes)
+    from experiments import jobs, unfinished
+
+    order = unfinished.read_order(folder)
+    there = None if order is None else Path(order.statistics["path"])
+    if there is None:
+        with unfinished.resume(folder):
+            pass
+    table = _statistics(statistics or there)
+    with _progress() as (progress, watch):
+        notes = jobs.resume(table, folder, progress, workers=workers, processes=processes, watch=watch)
+    _show(unfinished.target_of(folder), order is not None and order.several, notes)
+
+
+@contextmanager
+def _progress(*told: str) -> Iterator[tuple[Progress, SeveralProgress]]:
+    """Show what is being done: of one area step by step, of several how many are done."""
+    from experiments.screen import Progress, SeveralProgress
+
+    with Progress() as progress:
+        yield progress, SeveralProgress(progress, told)
+
+
+def _show(target: Path, several: bool, notes: list[str]) -> None:
+    from experiments import demo
+
+    (demo.show_several if several else demo.show)(target, notes)
 
 
 @app.command()
 def compare(folder: FolderArgument) -> None:
     """Make report.html of a folder of results: the simulation beside system dynamics beside published figures."""
     from experiments import demo, jobs
-    from experiments.compare.report import read_comparison
 
-    area = read_comparison(folder).fit.fitted.area
     jobs.report(folder)
-    demo.show(folder, area, [])
+    demo.show(folder, [])
 
 
 @app.command()
@@ -238,12 +319,12 @@ def demo(
     from experiments.plan import area_of, plan_of
 
     _workers(workers)
-    plan = plan_of(area, runs, seed, None)
+    plan = plan_of([area], runs, seed, None)
     table = _statistics(statistics)
-    found = area_of(table, plan.area)
+    area_of(table, area)
     from experiments.demo import demonstrate
 
-    demonstrate(table, found, plan, to, workers)
+    demonstrate(table, plan, to, workers)
 
 
 def _statistics(path: Path | None) -> Statistics:
@@ -252,10 +333,12 @@ def _statistics(path: Path | None) -> Statistics:
     return read_statistics(path)
 
 
-def _workers(workers: int) -> None:
+def _workers(workers: int, processes: int | None = None) -> None:
     from experiments.plan import MOST_WORKERS, whole_number
 
     whole_number("workers", workers, 1, MOST_WORKERS)
+    if processes is not None:
+        whole_number("processes", processes, 1, MOST_WORKERS)
 
 
 def _stop(_signal: int, _frame: Any) -> NoReturn:
@@ -264,7 +347,7 @@ def _stop(_signal: int, _frame: Any) -> NoReturn:
 
 def main() -> None:
     """Run the command line."""
-    # Asked to end by the system, we end as for Ctrl-C: what was begun is removed.
+    # Asked to end by the system, we end as for Ctrl-C: what is done is kept.
     signal.signal(signal.SIGTERM, _stop)
     app()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -13,25 +15,29 @@ from abm.errors import CareError
 from abm.journey import JOURNEY
 from abm.outputs import output_named
 from calibration.fit import FIRST_YEAR, LAST_FITTED, YearlyModel, fit_area, last_published
-from calibration.fitted import SavedFit, load_fit, new_fit, save_fit
+from calibration.fitted import FIT, SavedFit, load_fit, new_fit, save_fit
 from calibration.levers import FITTED_FIGURES
 from calibration.statistics import Area, Statistics
 from calibration.system import fit_system
 from calibration.targets import targets
-from experiments import results
+from experiments import many, results, totals, unfinished
 from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, RUNS, forecast_frame
 from experiments.compare.frames import frames, published_points
 from experiments.compare.report import read_comparison, write_report
 from experiments.compare.words import journey_assumptions
-from experiments.plan import LAST_YEAR, Plan
+from experiments.many import Say, Watch
+from experiments.plan import LAST_YEAR, Plan, areas_of
 from experiments.report.journeys_page import children_shown, write_journeys_page
 from experiments.report.payload import TEMPLATES
 from experiments.run import manifest_facts, same_run, shortened, simulate_area, system_figures, write_run
+from experiments.screen import TEST
+from experiments.unfinished import AreaWork, LeftOut, Order, Unfinished
 
 STARTS_WITH = ("cla_at_31_march", "cpp_at_31_march")
 """Stocks of 31 March 2020 without which there is no day one."""
 
-Say = Callable[[str, float], None]
+MANY = 10
+"""It takes a while to look at so many areas, and is told."""
 
 
 def fit(
@@ -49,6 +55,12 @@ def fit(
     say("system dynamics", 0.0)
     system = fit_system(fitted, progress=lambda part: say("system dynamics", part))
     return new_fit(fitted, system, statistics)
+
+
+def refuse_that_all_are_left_out(left_out: Sequence[LeftOut]) -> NoReturn:
+    """Refuse to run several areas of which none can be run."""
+    first = left_out[0]
+    raise CareError(f"None of these {len(left_out)} areas can be run; of {first.name} the reason is: {first.why}")
 
 
 def refuse_an_area_without_a_start(statistics: Statistics, area: Area) -> None:
@@ -112,67 +124,191 @@ def residuals_of_fit(made: SavedFit) -> list[tuple[str, list[float | None]]]:
 
 def run(
     statistics: Statistics,
-    area: Area,
     plan: Plan,
     target: Path,
     say: Say,
     *,
     fit_from: Path | None = None,
     workers: int = 1,
-    test: bool = True,
+    processes: int | None = None,
+    test: bool | None = None,
     pages: bool = False,
-    prefix: Callable[[str], None] | None = None,
+    watch: Watch | None = None,
 ) -> list[str]:
-    """Fit (or load the fit of) an area, simulate it, and write everything into a folder.
+    """Fit (or load the fits of) areas, simulate them, and write everything into a folder.
 
     Parameters
     ----------
     fit_from
-        A folder with a fit; the area is fitted anew if None.
+        A folder with a fit, or of several areas a folder of such folders; the areas are fitted anew if None.
+    workers, processes
+        Runs side by side of one area, and areas side by side; neither changes the results.
     test
-        Whether to fit the area again to the years up to 2023 and hold its forecasts against what came after.
+        Whether to fit again to the years up to 2023 and hold the forecasts against what came after: of one area, if
+        nothing is said.
     pages
         Whether to write the two pages as well.
-    prefix
-        Told what the next steps belong to.
+    watch
+        Told what is done of several areas.
 
     Returns
     -------
     Sentences about what could not be done.
     """
-    notes: list[str] = []
-    with results.new_folder(target) as folder:
-        if fit_from is None:
-            made = fit(statistics, area, say, last_year=plan.years, workers=workers)
+    test = not plan.several if test is None else test
+    results.refuse_what_is_not_ours(target)
+    order, fits = order_of(statistics, plan, say, fit_from=fit_from, test=test, pages=pages)
+    with unfinished.begin(target, order, fits) as begun:
+        return go_on(statistics, begun, say, workers=workers, processes=processes, watch=watch)
+
+
+def resume(
+    statistics: Statistics,
+    target: Path,
+    say: Say,
+    *,
+    workers: int = 1,
+    processes: int | None = None,
+    watch: Watch | None = None,
+) -> list[str]:
+    """Go on with a run that was begun, to the same results; see `run`."""
+    with unfinished.resume(target) as begun:
+        unfinished.check_table(begun.order, statistics)
+        return go_on(statistics, begun, say, workers=workers, processes=processes, watch=watch)
+
+
+def go_on(
+    statistics: Statistics,
+    begun: Unfinished,
+    say: Say,
+    *,
+    workers: int,
+    processes: int | None,
+    watch: Watch | None,
+) -> list[str]:
+    """Do what is missing and put the results in their place."""
+    order = begun.order
+    notes = []
+    if not begun.is_in_its_place():
+        if order.several:
+            many.finish_areas(statistics, begun, processes=processes, workers=workers, watch=watch or many.Watch())
+            say("totals", 0.0)
+            totals.write(statistics, begun)
         else:
-            made = fit_of(area, fit_from)
-        fitted = shortened(made.fitted, plan.years)
-        say("simulation", 0.0)
-        simulated = simulate_area(
-            fitted, plan.seeds, workers=workers, progress=lambda done, n: say("simulation", done / n)
+            finish_area(statistics, order, begun.work(order.areas[0]), say, workers=workers)
+        begun.finish()
+    else:
+        begun.clear()
+    if order.test and not order.several and not can_be_tested(statistics, order.areas[0]):
+        held_out = " and ".join(map(str, FORECAST_YEARS))
+        notes.append(f"The test against {held_out} was left out: of those years the table has nothing it needs.")
+    if order.pages:
+        notes += pages_that_are_missing()
+    return notes
+
+
+def order_of(
+    statistics: Statistics, plan: Plan, say: Say, *, fit_from: Path | None, test: bool, pages: bool
+) -> tuple[Order, dict[str, Path]]:
+    """Return what is to be done, and where the fits are that are given.
+
+    Errors
+    ------
+    CareError
+        When the area cannot be run; of several areas those are left out, and it is an error if none can be run.
+    """
+    areas = areas_of(statistics, plan)
+    chosen: list[Area] = []
+    left_out: list[LeftOut] = []
+    fits: dict[str, Path] = {}
+    for place, area in enumerate(areas):
+        if len(areas) >= MANY:
+            say("looking", place / len(areas))
+        try:
+            if fit_from is None:
+                refuse_an_area_without_a_start(statistics, area)
+            else:
+                fits[area.code] = fit_folder(fit_from, area) if plan.several else fit_from
+        except CareError as error:
+            if not plan.several:
+                raise
+            left_out.append(LeftOut(area.code, area.name, str(error)))
+            continue
+        if fit_from is not None:
+            shortened(fit_of(area, fits[area.code]).fitted, plan.years)
+        chosen.append(area)
+    if not chosen:
+        refuse_that_all_are_left_out(left_out)
+    return (
+        Order(
+            tuple(chosen), tuple(left_out), plan.several, plan.england, plan.runs, plan.seed, plan.years, test, pages,
+            unfinished.table_facts(statistics),
+        ),
+        fits,
+    )  # fmt: skip
+
+
+def fit_folder(folder: Path, area: Area) -> Path:
+    """Return the folder of an area's fit in a folder of fits, or of results."""
+    for name in (area.code, f"{area.code}-fit"):
+        if (folder / name / FIT).is_file():
+            return folder / name
+    raise CareError(
+        f"There is no fit of {area.name} in this folder",
+        str(folder),
+        f"Make it with 'journeys calibrate {area.code} --to {folder / area.code}'",
+    )
+
+
+def finish_area(statistics: Statistics, order: Order, work: AreaWork, say: Say, *, workers: int = 1) -> None:
+    """Do what is missing of an area: its fit, its runs, its test, and its folder of results, which then stands whole.
+
+    Errors
+    ------
+    CareError
+        When the area cannot be fitted.
+    """
+    if work.is_finished():
+        return
+    area = work.area
+    made = work.fit()
+    if made is None:
+        made = fit(statistics, area, say, last_year=order.years, workers=workers)
+        work.keep_fit(made)
+    fitted = shortened(made.fitted, order.years)
+    say("simulation", 0.0)
+    simulated = simulate_area(
+        fitted,
+        order.seeds,
+        workers=workers,
+        progress=lambda done, n: say("simulation", done / n),
+        blocks=work.blocks,
+    )
+    if order.test and can_be_tested(statistics, area) and not work.test.is_file():
+        seeds = order.seeds[:RUNS]
+        forecast = forecast_frame(
+            statistics, area, seeds, workers=workers, progress=lambda what, part: say(f"{TEST}{what}", part)
         )
-        say("writing", 0.0)
+        results.write_whole_table(forecast, work.test)
+    say("writing", 0.0)
+    with unfinished.whole_folder(work.whole) as folder:
         write_run(folder, made, simulated)
         tables = frames(fitted, simulated.figures, system_figures(made.system), years=simulated.scenario_years)
         for name, frame in zip((results.FIGURES, results.RESIDUALS, results.METRICS), tables, strict=True):
             results.write_table(frame, folder, name)
-        published_to = last_year_published(statistics, area)
-        if test and published_to <= HELD_BACK_FROM:
-            held_out = " and ".join(map(str, FORECAST_YEARS))
-            notes.append(f"The test against {held_out} was left out: of those years the table has nothing it needs.")
-        elif test:
-            if prefix is not None:
-                prefix("Test, fitted to 2023: ")
-            seeds = plan.seeds[:RUNS]
-            forecast = forecast_frame(statistics, area, seeds, workers=workers, progress=say)
-            results.write_table(forecast, folder, results.FORECAST)
-            if prefix is not None:
-                prefix("")
-        results.write_manifest(folder, manifest_facts(made, simulated, published_to))
-        if pages:
+        if work.test.is_file():
+            shutil.copyfile(work.test, folder / results.FORECAST)
+        facts = manifest_facts(made, simulated, last_year_published(statistics, area))
+        results.write_manifest(folder, facts)
+        if order.pages and not pages_that_are_missing():
             say("pages", 0.0)
-            notes += write_pages(folder, say)
-    return notes
+            write_pages(folder, say)
+    shutil.rmtree(work.blocks, ignore_errors=True)
+
+
+def can_be_tested(statistics: Statistics, area: Area) -> bool:
+    """Tell whether the table has what a test of forecasts is held against."""
+    return last_year_published(statistics, area) > HELD_BACK_FROM
 
 
 def fit_of(area: Area, folder: Path) -> SavedFit:
@@ -192,19 +328,23 @@ def is_built(page: str) -> bool:
     return (TEMPLATES / page).is_file()
 
 
-def write_pages(folder: Path, say: Say) -> list[str]:
-    """Write both pages into a folder of results; return a sentence if they are not built on this machine."""
+def pages_that_are_missing() -> list[str]:
+    """Return a sentence if the pages are not built on this machine."""
     missing = [page for page in (results.REPORT, results.JOURNEYS) if not is_built(page)]
-    if missing:
-        return [
-            f"The pages were not written, because {' and '.join(missing)} are not built on this machine (building "
-            "needs Node.js: run 'python run.py setup'); all else is there, and 'journeys compare' and 'journeys page' "
-            "can make them later."
-        ]
+    if not missing:
+        return []
+    return [
+        f"The pages were not written, because {' and '.join(missing)} are not built on this machine (building "
+        "needs Node.js: run 'python run.py setup'); all else is there, and 'journeys compare' and 'journeys page' "
+        "can make them later."
+    ]
+
+
+def write_pages(folder: Path, say: Say) -> None:
+    """Write both pages into a folder of results."""
     report(folder)
     say("pages", 0.3)
     journeys(folder)
-    return []
 
 
 def report(folder: Path) -> None:

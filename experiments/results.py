@@ -7,9 +7,10 @@ it takes to make them again. No time of day is in any of them, so the same run g
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ OURS = frozenset((*TABLES, FIT, ARRAYS, REPORT, JOURNEYS, MANIFEST))
 """Every file that we write into a folder of results."""
 
 FORMAT = 3
-_WHAT = "Results of journeys-abm. Every child in them is simulated, not a real child."
+WHAT = "Results of journeys-abm. Every child in them is simulated, not a real child."
 _AGAIN = "Make the results again with 'journeys run'"
 _CHOOSE = "Choose a new or an empty folder with --to"
 
@@ -45,7 +46,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     CareError
         When `target` cannot be made, is a file, or is a folder that holds something else than results.
     """
-    _refuse_what_is_not_ours(target)
+    refuse_what_is_not_ours(target)
     with writing(target):
         # Of a link to a folder, the folder is replaced, not the link.
         target = target.resolve()
@@ -56,7 +57,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         yield part
         with writing(target):
-            _swap(part, target)
+            swap(part, target, _beside(target, "old"))
     finally:
         shutil.rmtree(part, ignore_errors=True)
         for parent in made:
@@ -78,7 +79,8 @@ def writing(target: Path) -> Iterator[None]:
         raise CareError(f"The results cannot be written: {reason}", str(target), remedy) from fault
 
 
-def _refuse_what_is_not_ours(target: Path) -> None:
+def refuse_what_is_not_ours(target: Path) -> None:
+    """Refuse a target that is a file, or a folder that holds something else than results."""
     try:
         if target.is_dir():
             names = {entry.name for entry in target.iterdir()}
@@ -96,27 +98,50 @@ def _beside(target: Path, what: str) -> Path:
     return next(path for path in names if not path.exists())
 
 
-def _swap(part: Path, target: Path) -> None:
-    """Put `part` in the place of `target`; whatever fails, one of the two stands there."""
+def swap(part: Path, target: Path, old: Path) -> None:
+    """Put `part` in the place of `target`; whatever fails, one of the two stands there, or `old`, which was `target`.
+
+    It can be called again after it was cut off.
+    """
+    if old.exists():
+        _move_others(old, part, areas_in(old))
+        shutil.rmtree(old)
     if not target.exists():
         part.rename(target)
         return
-    old = _beside(target, "old")
+    areas = areas_in(target)
     target.rename(old)
     try:
-        for entry in old.iterdir():
-            if entry.name not in OURS:
-                entry.rename(part / entry.name)
+        _move_others(old, part, areas)
         part.rename(target)
     except BaseException:
         # Also for Ctrl-C at the wrong moment: the old results go back unless the new ones are there already.
         if part.exists():
-            for entry in part.iterdir():
-                if entry.name not in OURS:
-                    entry.rename(old / entry.name)
+            _move_others(part, old, areas)
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def areas_in(folder: Path) -> frozenset[str]:
+    """Return the codes of the areas that have a folder in results of several; none in results of one."""
+    try:
+        told = json.loads((folder / MANIFEST).read_bytes())
+        return frozenset(map(str, told.get("areas", ())))
+    except (OSError, ValueError, AttributeError):
+        return frozenset()
+
+
+def _move_others(source: Path, target: Path, areas: frozenset[str]) -> None:
+    """Move the files that are not ours, also those in the folders of areas."""
+    for entry in source.iterdir():
+        if entry.name in areas and entry.is_dir():
+            others = [other for other in entry.iterdir() if other.name not in OURS]
+            for other in others:
+                (target / entry.name).mkdir(exist_ok=True)
+                other.rename(target / entry.name / other.name)
+        elif entry.name not in OURS:
+            entry.rename(target / entry.name)
 
 
 def write_table(frame: pl.DataFrame, folder: Path, name: str) -> None:
@@ -125,14 +150,25 @@ def write_table(frame: pl.DataFrame, folder: Path, name: str) -> None:
         frame.write_parquet(folder / name, compression="zstd", compression_level=1)
 
 
+def write_whole_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame as Parquet, so that the file stands there whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with writing(path):
+        try:
+            frame.write_parquet(part, compression="zstd", compression_level=1)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 # The manifest --------------------------------------------------------------------------------------------------------
 
 
-def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
+def write_manifest(folder: Path, facts: Mapping[str, Any], what: str = WHAT) -> None:
     """Write the manifest of a folder: the facts, and the SHA-256 of every file of ours in it."""
     names = sorted(entry.name for entry in folder.iterdir() if entry.name in OURS - {MANIFEST})
     files = {name: sha256_of(folder / name) for name in names}
-    told = {"what": _WHAT, "format": FORMAT, **facts, "files": files}
+    told = {"what": what, "format": FORMAT, **facts, "files": files}
     part = folder / f".{MANIFEST}.part"
     with writing(folder / MANIFEST):
         try:
@@ -142,19 +178,22 @@ def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
             part.unlink(missing_ok=True)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a folder of results.
+def read_manifest(folder: Path, *, several: bool = False) -> dict[str, Any]:
+    """Read the manifest of a folder of results: of one area, or of `several`.
 
     Errors
     ------
     CareError
-        When the folder is none, or the manifest is damaged or of another version.
+        When the folder is none, or the manifest is damaged, of another version or of the other kind.
     """
     if not folder.is_dir():
         raise CareError("There is no such folder of results", str(folder), "Check its spelling, or run the area first")
     manifest = read_signed(folder / MANIFEST, _AGAIN)
     if manifest.get("format") != FORMAT:
         raise CareError("These results are of another version", str(folder / MANIFEST), _AGAIN)
+    areas = list(manifest.get("areas", ()))
+    if areas and not several:
+        raise CareError("These are results of several areas", str(folder), f"Name one of them: {folder / areas[0]}")
     return manifest
 
 

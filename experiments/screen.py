@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import time
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from calibration.statistics import Area
 from experiments.compare.frames import RUNS_OF_AN_INTERVAL
 from experiments.compare.words import Line, how_far_apart, line_of, number
+from experiments.many import Watch
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress as Bar
 
 TABLE_FIGURES = (
     "referrals",
@@ -32,10 +37,15 @@ TABLE_FIGURES = (
 )
 """The dozen figures of the table on the screen."""
 TABLE_YEARS = (2021, 2025, 2030)
+TEST = "test: "
+"""Stands before the steps of a test."""
+TIME_LEFT = "{task.fields[left]}"
 _COLUMNS = ("Year", "Published", "SD", "ABM median")
 _PLAIN_WIDTH, _LABEL_WIDTHS, _PADDING = 110, (14, 36), 3
 
 STEPS = {
+    "looking": "Looking at which areas can be run",
+    "totals": "Adding up",
     "levels": "Setting the area's own levels, 2018 to 2020",
     "day one": "Placing the children of 31 March 2020",
     "yearly factors": "Fitting a factor for each year to the published figures",
@@ -55,16 +65,8 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        self.prefix = ""
         self.step = ""
-        self._bar = None
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as Bar
-
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=False)
+        self._bar = _bar() if sys.stderr.isatty() else None
 
     def __enter__(self) -> Progress:
         """Begin to show."""
@@ -83,7 +85,8 @@ class Progress:
 
     def __call__(self, what: str, part: float) -> None:
         """Show that `part` (0 to 1) of a step is done."""
-        words = self.prefix + STEPS.get(what, what)
+        step = what.removeprefix(TEST)
+        words = ("" if step == what else "Test, fitted to 2023: ") + STEPS.get(step, step)
         if words != self.step:
             self._finish()
             self.step = words
@@ -94,13 +97,99 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, completed=part)
 
-    def set_prefix(self, words: str) -> None:
-        """Put words before the names of the next steps."""
-        self.prefix = words
+    def pause(self) -> None:
+        """Leave the screen to another; what comes later is told in lines."""
+        if self._bar is not None:
+            self._finish()
+            self._bar.stop()
+            self._bar = None
 
     def _finish(self) -> None:
         if self._bar is not None and self.step:
             self._bar.update(self._task, completed=1.0)
+
+
+class SeveralProgress(Watch):
+    """Tells how far several areas are: one bar on a terminal, a line for each area elsewhere; and the time left.
+
+    The time left is told from the work done since the beginning, where an area counts by its children.
+    """
+
+    def __init__(self, steps: Progress, told: Sequence[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
+        self._steps, self._told, self._clock = steps, told, clock
+        self._bar = _bar(TIME_LEFT) if sys.stderr.isatty() else None
+
+    def begin(self, weights: dict[str, float], finished: Sequence[str]) -> None:
+        """Begin to show."""
+        self._steps.pause()
+        for words in self._told:
+            print(words, file=sys.stderr)
+        self.weights, self.ended = weights, set(finished)
+        self.parts = {code: float(code in self.ended) for code in weights}
+        self.before, self.start = self.done(), self._clock()
+        told = f", {len(finished)} of them finished before" if finished else ""
+        self._line(f"Simulating {len(weights)} areas{told}")
+        if self._bar is not None:
+            self._task = self._bar.add_task("", total=1.0, left="")
+            self._bar.start()
+            self._show()
+
+    def part(self, area: Area, part: float) -> None:
+        """Show that this part of an area is done."""
+        self.parts[area.code] = max(self.parts[area.code], part)
+        self._show()
+
+    def end(self, area: Area, why: str = "") -> None:
+        """Show that an area is finished, or left out."""
+        self.parts[area.code] = 1.0
+        self.ended.add(area.code)
+        what = "is left out" if why else "is done"
+        self._line(f"{len(self.ended)} of {len(self.weights)}: {area.name} ({area.code}) {what}; {self.left()}")
+        self._show()
+
+    def done(self) -> float:
+        """Return the part of all work that is done."""
+        return sum(self.weights[code] * part for code, part in self.parts.items()) / sum(self.weights.values())
+
+    def left(self) -> str:
+        """Return the time left, in words."""
+        done, spent = self.done() - self.before, self._clock() - self.start
+        if done <= 0.01:
+            return "time left not known yet"
+        return about(spent / done * (1 - self.before - done))
+
+    def close(self) -> None:
+        """Stop showing."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _line(self, words: str) -> None:
+        if self._bar is None:
+            print(words, file=sys.stderr, flush=True)
+
+    def _show(self) -> None:
+        if self._bar is not None:
+            words = f"{len(self.ended)} of {len(self.weights)} areas"
+            self._bar.update(self._task, completed=self.done(), description=words, left=self.left())
+
+
+def about(seconds: float) -> str:
+    """Return a time left, as precisely as it can be known."""
+    if seconds < 1:
+        return "nothing left"
+    if seconds < 90:
+        return f"about {seconds:.0f} s left"
+    minutes = seconds / 60
+    return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
+
+
+def _bar(*more: str) -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    return Bar(*columns, *map(TextColumn, more), console=Console(stderr=True), transient=False)
 
 
 def console() -> Console:
@@ -119,9 +208,16 @@ def spread_title(n_runs: int) -> str:
 
 
 def print_comparison(
-    figures: pl.DataFrame, title: str, years: tuple[int, ...] = TABLE_YEARS, n_runs: int = RUNS_OF_AN_INTERVAL
+    figures: pl.DataFrame,
+    title: str,
+    years: tuple[int, ...] = TABLE_YEARS,
+    n_runs: int = RUNS_OF_AN_INTERVAL,
+    beside: str = "",
 ) -> None:
-    """Print the dozen figures: published, system dynamics, the median of the simulation and how far its runs differ."""
+    """Print the dozen figures: published, system dynamics, the median of the simulation and how far its runs differ.
+
+    `beside` names a series that is published for something else; it stands in a column of its own.
+    """
     from rich.box import HORIZONTALS
     from rich.table import Table
 
@@ -131,8 +227,9 @@ def print_comparison(
         found = {year: line for year in years if (line := line_of(figures, figure, year, n_runs)) is not None}
         if found:
             label = next(iter(found.values())).label
-            blocks.append((label, [_cells(line, year) for year, line in found.items()]))
-    columns = (*_COLUMNS, spread_title(n_runs))
+            rows_of = [(_cells(line, year), _beside(figures, figure, year, beside)) for year, line in found.items()]
+            blocks.append((label, [(*cells, other) if beside else cells for cells, other in rows_of]))
+    columns = (*_COLUMNS, spread_title(n_runs), *((f"{beside.capitalize()},\npublished",) if beside else ()))
     titles = tuple(max(name.split("\n"), key=len) for name in columns)
     rows = [titles, *(cells for _, block in blocks for cells in block)]
     used = sum(max(len(cells[k]) for cells in rows) + _PADDING for k in range(len(columns))) + _PADDING
@@ -154,6 +251,13 @@ def _cells(line: Line, year: int) -> tuple[str, ...]:
     if line.low == line.high:
         return str(year), *shown, number(line.low, line.unit)
     return str(year), *shown, f"{number(line.low, line.unit)} to {number(line.high, line.unit)}"
+
+
+def _beside(figures: pl.DataFrame, figure: str, year: int, series: str) -> str:
+    """Return what another series has for a figure and year, "" for nothing."""
+    here = (pl.col("figure") == figure) & (pl.col("year") == year) & (pl.col("series") == series)
+    found = figures.filter(here).select("value", "unit").rows()
+    return number(*found[0]) if found else ""
 
 
 def print_residuals(rows: list[tuple[str, list[float | None]]], years: tuple[int, ...], title: str) -> None:

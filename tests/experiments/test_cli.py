@@ -99,11 +99,11 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert heavy == "["
     assert float(seconds) < 5
     text = "\n".join(help_lines)
-    assert all(command in text for command in ("areas", "calibrate", "run", "compare", "page", "demo"))
+    assert all(command in text for command in ("areas", "calibrate", "run", "resume", "compare", "page", "demo"))
     assert "simulated, not a real child" in " ".join(text.split())
 
 
-@pytest.mark.parametrize("command", ["areas", "calibrate", "run", "compare", "page", "demo"])
+@pytest.mark.parametrize("command", ["areas", "calibrate", "run", "resume", "compare", "page", "demo"])
 def test_every_command_has_help(command: str) -> None:
     found = journeys(command, "--help")
     assert found.exit_code == 0
@@ -141,7 +141,14 @@ def test_a_reader_who_has_seen_enough_is_no_error() -> None:
         (("run", "Blackpol"), r"There is no area 'Blackpol'.*Did you mean 'Blackpool'\?"),
         (("calibrate", "E06000099"), "There is no area 'E06000099'"),
         (("demo", "--area", "Nowhere"), "There is no area 'Nowhere'"),
-        (("run", "england"), "every authority.*E92000001"),
+        (("run", "england", "Blackpool"), "every authority.*stands alone: journeys run england.*E92000001"),
+        (("run", "Blackpool", "Derbyshir"), r"There is no area 'Derbyshir'.*Did you mean 'Derbyshire'\?"),
+        (("run", "Blackpool", "E06000009"), r"Blackpool \(E06000009\) is named twice"),
+        (("run", "Blackpool", "E92000001"), "E92000001 is England as one area, which holds all others"),
+        (("run", "Blackpool", "plan.toml"), r"A plan stands alone.*areas = \["),
+        (("run", "Blackpool", "Derbyshire", "--processes", "0"), r"processes cannot be 0 \(--processes\)"),
+        (("run", "Blackpool", "Derbyshire", "--fit", "nowhere"), "None of these 2 areas can be run.*no fit of"),
+        (("resume", "nowhere"), "There is no unfinished run.*begins a new one"),
         (("calibrate", "England"), "every authority.*E92000001"),
         (("demo", "--area", "England"), "every authority.*E92000001"),
         (("run", "E06000009", "--runs", "0"), r"runs cannot be 0 \(--runs\)"),
@@ -337,13 +344,16 @@ def test_stopped_in_the_middle(stop: signal.Signals, work: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as job:
         assert job.stderr is not None
         assert "levels" in job.stderr.readline()
-        assert any(".x.part" in entry.name for entry in work.iterdir())
+        assert (work / "x.unfinished" / "plan.json").is_file()
         time.sleep(0.3)
         job.send_signal(stop)
         _, told = job.communicate(timeout=60)
     assert job.returncode == 130
-    assert told.splitlines()[-1] == "Stopped. Nothing was left half written."
-    assert [entry.name for entry in work.iterdir()] == ["notes.txt"]
+    wanted = f"Stopped. What is done is kept (x.unfinished). Go on with it: journeys resume {work / 'x'}."
+    assert told.splitlines()[-1] == wanted
+    assert sorted(entry.name for entry in work.iterdir()) == ["notes.txt", "x.unfinished"]
+    assert sorted(entry.name for entry in (work / "x.unfinished").iterdir()) == ["areas", "lock", "plan.json"]
+    assert "is unfinished" in refused("demo", "--to", "x")
 
 
 # What is written -----------------------------------------------------------------------------------------------------

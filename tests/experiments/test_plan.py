@@ -18,15 +18,15 @@ def plan(tmp_path: Path) -> Path:
 
 def test_a_plan_is_read_and_options_beat_it(plan: Path) -> None:
     plan.write_text('area = "Blackpool"\nruns = 3\nseed = 9\nyears = 2027\n')
-    assert plan_of(str(plan), None, None, None) == Plan("Blackpool", 3, 9, 2027)
-    assert plan_of(str(plan), 5, None, 2026) == Plan("Blackpool", 5, 9, 2026)
-    assert list(Plan("Blackpool", 3, 9).seeds) == [9, 10, 11]
+    assert plan_of([str(plan)], None, None, None) == Plan(("Blackpool",), 3, 9, 2027)
+    assert plan_of([str(plan)], 5, None, 2026) == Plan(("Blackpool",), 5, 9, 2026)
+    assert list(Plan(("Blackpool",), 3, 9).seeds) == [9, 10, 11]
 
 
 def test_only_an_area_is_needed(plan: Path) -> None:
     plan.write_text('area = "E06000009"')
-    assert read_plan(plan) == Plan("E06000009", 20, 1, 2030)
-    assert plan_of("E06000009", None, None, None) == Plan("E06000009")
+    assert read_plan(plan) == Plan(("E06000009",), 20, 1, 2030)
+    assert plan_of(["E06000009"], None, None, None) == Plan(("E06000009",))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_only_an_area_is_needed(plan: Path) -> None:
 def test_a_wrong_plan_is_told(plan: Path, text: str, said: str) -> None:
     plan.write_text(text)
     with pytest.raises(CareError, match=said) as caught:
-        plan_of(str(plan), None, None, None)
+        plan_of([str(plan)], None, None, None)
     assert str(plan) in str(caught.value)
     assert caught.value.remedy
 
@@ -62,22 +62,22 @@ def test_all_that_is_wrong_is_told_at_once(plan: Path) -> None:
 
 def test_a_plan_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(CareError, match="no such plan"):
-        plan_of(str(tmp_path / "nowhere.toml"), None, None, None)
+        plan_of([str(tmp_path / "nowhere.toml")], None, None, None)
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(CareError, match="no such plan"):
-        plan_of(str(tmp_path / "folder.toml"), None, None, None)
+        plan_of([str(tmp_path / "folder.toml")], None, None, None)
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CareError, match="not text in UTF-8"):
-        plan_of(str(tmp_path / "bytes.toml"), None, None, None)
+        plan_of([str(tmp_path / "bytes.toml")], None, None, None)
     with pytest.raises(CareError, match="Parquet come with a later version"):
-        plan_of("plan.parquet", None, None, None)
+        plan_of(["plan.parquet"], None, None, None)
 
 
 @pytest.mark.parametrize(("runs", "seed", "years"), [(0, None, None), (10_001, None, None), (None, -1, None),
                                                      (None, 2**63, None), (None, None, 2041)])  # fmt: skip
 def test_numbers_out_of_range_are_told(runs: int | None, seed: int | None, years: int | None) -> None:
     with pytest.raises(CareError, match=r"cannot be .* \(--(runs|seed|years)\)\. Use a whole number from"):
-        plan_of("E06000009", runs, seed, years)
+        plan_of(["E06000009"], runs, seed, years)
 
 
 @pytest.mark.parametrize("spelling", ["england", "England", " ENGLAND "])

@@ -1,0 +1,338 @@
+"""A run that is under way: what was asked for, and what is done of it, in a folder beside the one to come.
+
+`FOLDER.unfinished` holds `plan.json`, written first, and for each area its fit, its blocks of runs, its test and, in
+`whole`, its finished folder. Each stands there whole or not at all: it is written under another name, with the number
+of its process, and renamed. What is missing is done when the run is resumed, to the same results.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import abm
+from abm.errors import CareError
+from abm.journey import JOURNEY
+from calibration.fitted import ARRAYS, FIT, SavedFit, journey_mark, load_fit, read_signed, save_fit, sha256_of, signed
+from calibration.statistics import Area, Statistics
+from experiments import results
+from experiments.blocks import write_whole
+from experiments.held import LOCK, Held
+
+PLAN, READY, LEFT_OUT = "plan.json", "ready.json", "left_out.json"
+WHOLE, AREAS, OLD = "whole", "areas", "old"
+FORMAT = 1
+_WHAT = "A run of journeys-abm that is under way; 'journeys resume' goes on with it."
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An area that cannot be run, and the sentence that says why."""
+
+    code: str
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for, checked: all that decides the results, and where the table of figures is.
+
+    areas       those to be run, in the order of their codes
+    several     whether the results are a folder of folders
+    england     whether all authorities of the table were asked for
+    statistics  {"path", "file", "sha256"} of the table
+    """
+
+    areas: tuple[Area, ...]
+    left_out: tuple[LeftOut, ...]
+    several: bool
+    england: bool
+    runs: int
+    seed: int
+    years: int
+    test: bool
+    pages: bool
+    statistics: dict[str, str]
+
+    @property
+    def seeds(self) -> range:
+        """The seeds of the runs, the same in every area."""
+        return range(self.seed, self.seed + self.runs)
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+    @staticmethod
+    def of(told: Mapping[str, Any]) -> Order:
+        """Return what `facts` gave."""
+        areas = tuple(Area(**area) for area in told["areas"])
+        left_out = tuple(LeftOut(**area) for area in told["left_out"])
+        return Order(**{**told, "areas": areas, "left_out": left_out})
+
+
+def table_facts(statistics: Statistics) -> dict[str, str]:
+    """Return where a table of published figures is, and what is in it."""
+    path = statistics.path.resolve()
+    return {"path": str(path), "file": path.name, "sha256": sha256_of(path)}
+
+
+def unfinished_of(target: Path) -> Path:
+    """Return the folder in which a run to `target` is under way."""
+    target = target.resolve()
+    return target.with_name(f"{target.name}.unfinished")
+
+
+def target_of(folder: Path) -> Path:
+    """Return the folder that results will stand in; the unfinished one may be named as well."""
+    name = folder.resolve().name
+    return folder.resolve().with_name(name.removesuffix(".unfinished")) if name.endswith(".unfinished") else folder
+
+
+class StoppedError(CareError):
+    """Stopped by Ctrl-C or by the system: what is done is kept."""
+
+    code = 130
+
+
+class AreaWork:
+    """What is done of one area."""
+
+    def __init__(self, folder: Path, whole: Path, area: Area) -> None:
+        self.area, self.folder, self.whole = area, folder, whole
+        self.blocks, self.test = folder / "blocks", folder / results.FORECAST
+
+    def fit(self) -> SavedFit | None:
+        """Return the fit, if it is there and whole."""
+        try:
+            return load_fit(self.folder / "fit")
+        except CareError:
+            return None
+
+    def keep_fit(self, made: SavedFit) -> None:
+        """Keep the fit."""
+        with whole_folder(self.folder / "fit") as part, results.writing(part):
+            save_fit(made, part)
+
+    def left_out(self) -> LeftOut | None:
+        """Return why the area cannot be run, if that was found out."""
+        try:
+            told = read_signed(self.folder / LEFT_OUT, "")
+        except CareError:
+            return None
+        return LeftOut(self.area.code, self.area.name, str(told["why"]))
+
+    def leave_out(self, why: str) -> None:
+        """Keep the sentence that says why the area cannot be run."""
+        with results.writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
+            write_whole(self.folder / LEFT_OUT, signed({"why": why}).encode())
+
+    def is_finished(self) -> bool:
+        """Tell whether its folder of results is there, with every file as it was written."""
+        try:
+            manifest = results.read_manifest(self.whole)
+            for name in manifest["files"]:
+                results.checked(self.whole, manifest, name)
+        except CareError:
+            return False
+        return True
+
+
+class Unfinished:
+    """The folder of a run that is under way; see `begin` and `resume`.
+
+    Attributes
+    ----------
+    folder, target, told_as
+        Where it is under way, where the results will stand, and how that was named.
+    whole
+        What will take the place of `target`.
+    """
+
+    def __init__(self, folder: Path, target: Path, order: Order, told_as: Path | None = None) -> None:
+        self.folder, self.target, self.order = folder, target, order
+        self.told_as = told_as or target
+        self.whole = folder / WHOLE
+
+    def work(self, area: Area) -> AreaWork:
+        """Return what is done of an area."""
+        whole = self.whole / area.code if self.order.several else self.whole
+        return AreaWork(self.folder / AREAS / area.code, whole, area)
+
+    def has_something(self) -> bool:
+        """Tell whether anything is done that would be a pity to do again."""
+        return any(self.whole.glob("*")) or any((self.folder / AREAS).glob("*/*"))
+
+    def finish(self) -> None:
+        """Put what is whole in its place, also when that was cut off before, and remove what was under way."""
+        with results.writing(self.target):
+            if self.whole.exists():
+                mark = sha256_of(self.whole / results.MANIFEST)
+                write_whole(self.folder / READY, signed({"manifest": mark}).encode())
+                results.swap(self.whole, self.target, self.folder / OLD)
+        self.clear()
+
+    def is_in_its_place(self) -> bool:
+        """Tell whether all was done but for removing what was under way."""
+        try:
+            told = read_signed(self.folder / READY, "")
+            return not self.whole.exists() and sha256_of(self.target / results.MANIFEST) == told["manifest"]
+        except (CareError, OSError):
+            return False
+
+    def clear(self) -> None:
+        """Remove everything in the folder but the lock; the plan goes last."""
+        for entry in sorted(self.folder.iterdir(), key=lambda entry: entry.name in (PLAN, READY)):
+            if entry.name == LOCK:
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """Give a folder to write into, which takes `place` if all goes well and is removed if not."""
+    with results.writing(place):
+        place.parent.mkdir(exist_ok=True)
+        names = (place.with_name(f".{place.name}.{os.getpid()}-{n}.part") for n in itertools.count())
+        part = next(path for path in names if not path.exists())
+        part.mkdir()
+    try:
+        yield part
+        with results.writing(place):
+            if place.exists():  # a damaged one
+                shutil.rmtree(place)
+            part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def begin(target: Path, order: Order, fits: Mapping[str, Path]) -> Iterator[Unfinished]:
+    """Begin a run: write down what was asked for, with the fits (area code -> folder) that are used.
+
+    Errors
+    ------
+    CareError
+        When a run to this folder is unfinished, when another process works on it, or when it cannot be written.
+    """
+    results.refuse_what_is_not_ours(target)
+    told_as, target = target, target.resolve()
+    folder = unfinished_of(target)
+    with results.writing(told_as):
+        made = [parent for parent in folder.parents if not parent.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+    run = Unfinished(folder, target, order, told_as)
+    try:
+        with _held(run, told_as):
+            if (folder / PLAN).exists():
+                raise CareError(
+                    "A run to this folder is unfinished",
+                    str(told_as),
+                    f"Go on with it: journeys resume {told_as}; or remove the folder {folder.name} and begin again",
+                )
+            with results.writing(told_as):
+                run.clear()
+                (folder / AREAS).mkdir()
+                if order.several:
+                    run.whole.mkdir()
+                for code, path in fits.items():
+                    with whole_folder(folder / AREAS / code / "fit") as part:
+                        for name in (FIT, ARRAYS):
+                            shutil.copyfile(path / name, part / name)
+                marks = {"version": abm.__version__, "journey": journey_mark(JOURNEY)}
+                told = {"what": _WHAT, "format": FORMAT, **marks, "order": order.facts()}
+                write_whole(folder / PLAN, signed(told).encode())
+            yield run
+    finally:
+        if not folder.exists():
+            for parent in made:
+                with suppress(OSError):  # one that is not empty stays
+                    parent.rmdir()
+
+
+@contextmanager
+def resume(target: Path) -> Iterator[Unfinished]:
+    """Go on with a run that was begun; `check_table` must be called with the table it uses.
+
+    Errors
+    ------
+    CareError
+        When nothing is unfinished there, when another process works on it, or when program or journey are others.
+    """
+    told_as, target = target, target_of(target)
+    folder = unfinished_of(target)
+    if not (folder / PLAN).is_file():
+        is_done = (target / results.MANIFEST).is_file()
+        what = "These results are finished: there is nothing to resume" if is_done else "There is no unfinished run"
+        raise CareError(what, str(told_as), "'journeys run' begins a new one")
+    told = read_signed(folder / PLAN, f"Remove the folder {folder.name} and begin again with 'journeys run'")
+    again = f"Go on with that version, or remove the folder {folder.name} and begin again with 'journeys run'"
+    if told.get("version") != abm.__version__ or told.get("format") != FORMAT:
+        raise CareError(
+            f"This run was begun by version {told.get('version')}, and this is {abm.__version__}", str(told_as), again
+        )
+    if told.get("journey") != journey_mark(JOURNEY):
+        raise CareError("This run was begun with another declared journey", str(told_as), again)
+    run = Unfinished(folder, target.resolve(), Order.of(told["order"]), told_as)
+    with _held(run, told_as):
+        for part in (*folder.glob(".*.part"), *folder.glob("*/.*.part"), *folder.glob("*/*/.*.part")):
+            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+        yield run
+
+
+def read_order(target: Path) -> Order | None:
+    """Return what was asked for in an unfinished run, or None where there is none that can be read."""
+    try:
+        return Order.of(read_signed(unfinished_of(target_of(target)) / PLAN, "")["order"])
+    except (CareError, KeyError, TypeError):
+        return None
+
+
+def check_table(order: Order, statistics: Statistics) -> None:
+    """Refuse a table of published figures that is not the one that a run was begun with."""
+    if sha256_of(statistics.path) != order.statistics["sha256"]:
+        raise CareError(
+            "This run was begun with another table of published figures, or the table was changed",
+            str(statistics.path),
+            f"Name the one it was begun with ('{order.statistics['file']}') with --statistics, or begin a new run",
+        )
+
+
+@contextmanager
+def _held(run: Unfinished, told_as: Path) -> Iterator[None]:
+    """Hold the folder; when something stops us keep what is done, and leave nothing where nothing is done."""
+    with results.writing(told_as):
+        held = Held(run.folder, told_as)
+    plan = run.folder / PLAN
+    keep = begun_before = plan.exists()
+    try:
+        yield
+        keep = plan.exists()
+    except KeyboardInterrupt as fault:
+        keep = plan.exists()
+        if not keep:
+            raise
+        remedy = f"Go on with it: journeys resume {told_as}"
+        raise StoppedError("Stopped. What is done is kept", run.folder.name, remedy) from fault
+    except BaseException:
+        keep = plan.exists() and (begun_before or run.has_something())
+        raise
+    finally:
+        if keep:
+            held.let_go()
+        else:
+            run.clear()
+            held.let_go(remove=True)
+            with suppress(OSError):
+                run.folder.rmdir()
