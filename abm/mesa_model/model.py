@@ -111,6 +111,7 @@ class CareModel(_Model):
         families = np.argsort(population.family, kind="stable")
         first = np.flatnonzero(np.diff(population.family[families], prepend=-1))
         self.members = np.split(families, first[1:])
+        self._counted_at, self._counted = (-1, -1), np.zeros(0, np.int64)
         super().__init__(rng=self.key)
         counts = {f"children: {key}": _count(code) for code, key in enumerate(self.state_keys)}
         self.datacollector = mesa.DataCollector(
@@ -140,7 +141,12 @@ class CareModel(_Model):
     @property
     def stocks(self) -> NDArray[np.int64]:
         """Children in each state now, int64[S]."""
-        return np.bincount(self.run.people.state, minlength=self.state_keys.size)
+        # Nobody changes state without a row in the log, so children are counted once a week, not once a reporter.
+        now = self.run.week, self.run._n_rows
+        if self._counted_at != now:
+            self._counted_at = now
+            self._counted = np.bincount(self.run.people.state, minlength=self.state_keys.size)
+        return self._counted.copy()
 
     @property
     def events(self) -> pl.DataFrame:
