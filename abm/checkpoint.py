@@ -86,8 +86,9 @@ def fork(engine: Engine, prepared: Prepared) -> Fork:
     Errors
     ------
     CareError
-        For parameters of another journey.
+        For parameters of another journey, and for a run that was broken off within `advance`.
     """
+    _refuse_broken_off(engine)
     _refuse_another_journey(engine, prepared.journey)
     other = Fork(prepared, engine.population, engine.n_weeks, engine.seed, engine.log, engine.area)
     past = engine.earlier if isinstance(engine, Fork) else ()
@@ -112,8 +113,10 @@ def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
     Errors
     ------
     CareError
-        For a scenario of another length, and when the file cannot be written.
+        For a scenario of another length, for a run that was broken off within `advance` (the checkpoint before stays),
+        and when the file cannot be written.
     """
+    _refuse_broken_off(engine)
     if engine.n_weeks != scenario.n_weeks:
         raise CareError(
             f"The run has {engine.n_weeks} weeks, the scenario {scenario.n_weeks}", scenario.area_code, _AS_BEGUN
@@ -218,6 +221,17 @@ def _take_over(engine: Engine, week: int, now: dict[str, NDArray[Any]], flows: N
     for name in Rows._fields:
         getattr(engine._rows, name)[:n] = getattr(rows, name)
     engine._n_rows = n
+
+
+def _refuse_broken_off(engine: Engine) -> None:
+    """Refuse a run that an error or a key stopped within `advance`: some of its children are ahead of its week."""
+    week, journey = engine.week, engine.prepared.journey
+    counted = np.bincount(engine.people.state, minlength=journey.tables.n_states)
+    # At week 0 nothing has been counted: the first row is 0.
+    stocks = stocks_from_flows(journey, engine.population.state, engine.flows[: max(week, 1)])[-1]
+    ahead = engine.flows[week:].any() or (engine._rows.week[: engine._n_rows] >= week).any()
+    if ahead or not np.array_equal(counted, stocks):
+        raise CareError(f"The run was broken off on the way from week {week}", engine.area, _AGAIN)
 
 
 def _refuse_another_journey(engine: Engine, journey: Journey) -> None:

@@ -286,6 +286,30 @@ def test_a_run_that_is_killed_a_hundred_times_goes_on_to_the_same_digest(tmp_pat
     assert in_writing >= 5
 
 
+@pytest.mark.parametrize("log", [True, False])
+def test_a_run_that_was_broken_off_never_replaces_a_whole_checkpoint(tmp_path, monkeypatch, log):
+    """Ctrl-C within `advance`, and a program that saves whatever happens: the children are ahead of the run's week."""
+    engine, path = begun(40, log=log), tmp_path / "x"
+    save_checkpoint(engine, AREA, path)
+    good, advance_span = path.read_bytes(), abm.simulate.advance_span
+
+    def broken_off(*args):
+        advance_span(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("abm.simulate.advance_span", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            engine.advance(30)
+    for what in (lambda: save_checkpoint(engine, AREA, path), lambda: fork(engine, HERE)):
+        with pytest.raises(CareError, match="broken off on the way from week 40"):
+            what()
+    assert path.read_bytes() == good
+    expected = finished(begun(0, log=log))
+    run = finished(load_checkpoint(path, AREA, HERE))
+    assert (run.digest, run.flows.tolist()) == (expected.digest, expected.flows.tolist())
+
+
 # Damage ---------------------------------------------------------------------------------------------------------------
 
 
