@@ -46,11 +46,11 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Give a temporary name beside `path`, which takes the place of `path` if all goes well and is removed if not.
 
-    It takes the place only when its bytes are on the disk: after a crash, of the program or of the machine, the old
-    file stands there or the new one. A program that is killed meanwhile leaves the temporary file: see `sweep`.
+    It takes the place only when its bytes are on the disk: after a crash, of the program or (if `lasting`) of the
+    machine, the old file stands there or the new one. A program that is killed meanwhile leaves the temporary file: see `sweep`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own, but an ordinary file: others may read it as the folder's settings allow.
@@ -58,11 +58,13 @@ def replacing(path: Path) -> Iterator[Path]:
         name = Path(file.name)
     try:
         yield name
-        _settle(name, os.O_RDWR)
+        if lasting:
+            _settle(name, os.O_RDWR)
         os.replace(name, path)
-        # Not every system lets a folder be opened, and one that does not keeps the order of names by itself.
-        with suppress(OSError):
-            _settle(path.parent, os.O_RDONLY)
+        if lasting:
+            # Not every system lets a folder be opened, and one that does not keeps the order of names by itself.
+            with suppress(OSError):
+                _settle(path.parent, os.O_RDONLY)
     finally:
         name.unlink(missing_ok=True)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from abm.compiled import HAS_NUMBA
 from abm.draws import area_seed, key_of
 from abm.errors import CareError
 from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
+from abm.files import replacing
 from abm.kernels import Edges, People, advance_span, edges_of
 from abm.log_kernels import count_flows, list_options, order_by_week
 from abm.parameters import CERTAIN, Parameters
@@ -383,21 +381,8 @@ def simulate_many(
                 future.cancel()
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, which takes the place of `path` if all goes well and is removed if not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own, but an ordinary file: others may read it as the folder's settings allow.
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
-        name = Path(file.name)
-    try:
-        yield name
-        os.replace(name, path)
-    finally:
-        name.unlink(missing_ok=True)
-
-
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame as Parquet, whole or not at all."""
-    with replacing(path) as name:
+    # It can be made again from its seed: not worth waiting for the disk.
+    with replacing(path, lasting=False) as name:
         frame.write_parquet(name, compression="zstd", compression_level=1, statistics=False)

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abm.errors import CareError, did_you_mean
-from abm.simulate import replacing
+from abm.files import replacing
 
 FORMAT = 1
 PLACEHOLDER = "JOURNEYS_DATA_GOES_HERE"
