@@ -31,7 +31,7 @@ from experiments.report.journeys_page import children_shown, write_journeys_page
 from experiments.report.payload import TEMPLATES
 from experiments.run import manifest_facts, same_run, shortened, simulate_area, system_figures, write_run
 from experiments.screen import TEST
-from experiments.unfinished import AreaWork, LeftOut, Order, Unfinished
+from experiments.unfinished import AreaWork, LeftOut, Order, Unfinished, reason
 
 STARTS_WITH = ("cla_at_31_march", "cpp_at_31_march")
 """Stocks of 31 March 2020 without which there is no day one."""
@@ -232,7 +232,7 @@ def order_of(
         except CareError as error:
             if not plan.several:
                 raise
-            left_out.append(LeftOut(area.code, area.name, str(error)))
+            left_out.append(LeftOut(area.code, area.name, reason(error)))
             continue
         if fit_from is not None:
             shortened(fit_of(area, fits[area.code]).fitted, plan.years)

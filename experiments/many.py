@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from abm.errors import CareError
 from calibration.statistics import Area, Statistics, read_statistics
-from experiments.unfinished import AreaWork, LeftOut, Order, Unfinished
+from experiments.unfinished import AreaWork, LeftOut, Order, Unfinished, reason
 
 if TYPE_CHECKING:
     from collections import deque
@@ -123,10 +123,11 @@ def _finish_or_leave_out(statistics: Statistics, order: Order, work: AreaWork, s
     try:
         jobs.finish_area(statistics, order, work, say, workers=workers)
     except CareError as error:
-        if "cannot be written" in error.what:
+        # What cannot be fitted is left out. After the fit nothing can be wrong with an area's figures.
+        if "cannot be written" in error.what or (work.folder / "fit").is_dir():
             raise
-        work.leave_out(str(error))
-        return str(error)
+        work.leave_out(reason(error))
+        return reason(error)
     return ""
 
 

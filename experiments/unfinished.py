@@ -27,6 +27,8 @@ from experiments.held import LOCK, Held
 
 PLAN, READY, LEFT_OUT = "plan.json", "ready.json", "left_out.json"
 WHOLE, AREAS, OLD = "whole", "areas", "old"
+OURS = frozenset((PLAN, READY, WHOLE, AREAS, OLD, LOCK))
+"""Every file and folder in a folder of a run that is under way, but for parts, which are named with a dot."""
 FORMAT = 1
 _WHAT = "A run of journeys-abm that is under way; 'journeys resume' goes on with it."
 
@@ -94,6 +96,11 @@ def target_of(folder: Path) -> Path:
     """Return the folder that results will stand in; the unfinished one may be named as well."""
     name = folder.resolve().name
     return folder.resolve().with_name(name.removesuffix(".unfinished")) if name.endswith(".unfinished") else folder
+
+
+def reason(error: CareError) -> str:
+    """Return why an area is left out, without a place on this machine."""
+    return " ".join(f"{error.what}. {error.remedy}".split())
 
 
 class StoppedError(CareError):
@@ -169,7 +176,8 @@ class Unfinished:
 
     def has_something(self) -> bool:
         """Tell whether anything is done that would be a pity to do again."""
-        return any(self.whole.glob("*")) or any((self.folder / AREAS).glob("*/*"))
+        done = (self.folder / AREAS).glob("*/*")
+        return any(self.whole.glob("*")) or any(entry.name != LEFT_OUT for entry in done)
 
     def finish(self) -> None:
         """Put what is whole in its place, also when that was cut off before, and remove what was under way."""
@@ -189,14 +197,18 @@ class Unfinished:
             return False
 
     def clear(self) -> None:
-        """Remove everything in the folder but the lock; the plan goes last."""
+        """Remove everything of ours in the folder but the lock; the plan goes last."""
         for entry in sorted(self.folder.iterdir(), key=lambda entry: entry.name in (PLAN, READY)):
-            if entry.name == LOCK:
+            if entry.name == LOCK or not _is_ours(entry):
                 continue
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
+
+
+def _is_ours(entry: Path) -> bool:
+    return entry.name in OURS or (entry.name.startswith(".") and entry.name.endswith(".part"))
 
 
 @contextmanager
@@ -241,6 +253,14 @@ def begin(target: Path, order: Order, fits: Mapping[str, Path]) -> Iterator[Unfi
                     str(told_as),
                     f"Go on with it: journeys resume {told_as}; or remove the folder {folder.name} and begin again",
                 )
+            for entry in sorted(folder.iterdir()):
+                if not _is_ours(entry):
+                    raise CareError(
+                        f"The folder {folder.name}, in which this run would be under way, holds other files, such as "
+                        f"'{entry.name}'",
+                        str(told_as),
+                        "Move them, or choose another folder with --to",
+                    )
             with results.writing(told_as):
                 run.clear()
                 (folder / AREAS).mkdir()
