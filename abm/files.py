@@ -50,7 +50,8 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Give a temporary name beside `path`, which takes the place of `path` if all goes well and is removed if not.
 
     It takes the place only when its bytes are on the disk: after a crash, of the program or (if `lasting`) of the
-    machine, the old file stands there or the new one. A program that is killed meanwhile leaves the temporary file: see `sweep`.
+    machine, the old file stands there or the new one. A program that is killed meanwhile leaves the temporary file: see
+    `sweep`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own, but an ordinary file: others may read it as the folder's settings allow.

@@ -88,7 +88,9 @@ class Blocks:
     def __init__(self, folder: Path | None, scenario: Scenario, prepared: Prepared) -> None:
         self.folder, self.journey = folder, prepared.journey
         # All that decides what a run of a seed is, and what is kept of it.
-        what = (FORMAT, abm.__version__, journey_mark(prepared.journey), OUTPUTS, scenario, prepared.thresholds)
+        # Which draws are made a year at a time changes no chance, but the luck.
+        journey = journey_mark(prepared.journey), prepared.journey.tables.quiet
+        what = (FORMAT, abm.__version__, journey, OUTPUTS, scenario, prepared.thresholds)
         self._mark = "" if folder is None else mark_of(what)
 
     def find(self, place: int, seeds: tuple[int, ...]) -> Block | None:

@@ -15,13 +15,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abm.outputs import OUTPUTS, Output
+from abm.pathway import WEEKS_PER_YEAR
 from calibration.fit import FIRST_YEAR
 from calibration.statistics import ENGLAND, Area, Statistics
 from calibration.targets import targets
 from experiments import results
 from experiments.compare.frames import REREFERRALS, Points, figures_frame, published_points
 from experiments.many import all_left_out
-from experiments.unfinished import AreaWork, Order, Unfinished
+from experiments.unfinished import WEEKLY, AreaWork, Order, Unfinished, whole_folder
+from experiments.weekly import add_weekly, write_weekly
 
 Array = NDArray[np.float64]
 ENGLANDS = "england"
@@ -161,6 +163,10 @@ def write(statistics: Statistics, begun: Unfinished) -> None:
     england = _england(statistics, years)
     figures = figures_frame(years, points, simulated, system)
     beside = figures_frame(years, england, {}, {}).with_columns(series=pl.lit(ENGLANDS))
+    n_weeks = len(years) * WEEKS_PER_YEAR
+    with whole_folder(begun.folder / WEEKLY) as scratch:
+        paths = [results.checked(work.whole, manifests[work.area.code], results.STOCKS) for work in works]
+        write_weekly(add_weekly(paths, n_weeks, scratch), n_weeks, folder / results.STOCKS)
     results.write_table(runs, folder, results.RUNS)
     results.write_table(pl.concat([figures, beside]), folder, results.FIGURES)
     results.write_manifest(folder, _facts(statistics, order, begun, manifests), what=WHAT)
@@ -207,8 +213,9 @@ def _facts(
         "digest": digest_of(digest for manifest in manifests.values() for digest in manifest["digests"].values()),
         "statistics": {key: order.statistics[key] for key in ("file", "sha256")},
         "versions": first["versions"],
-        "totals": "runs.parquet has them run by run, figures.parquet beside what was published for the same areas and "
-        f"(series '{ENGLANDS}') for England itself",
+        "totals": "stocks.parquet has weekly stocks and flows, runs.parquet has figures, both run by run; "
+        f"figures.parquet has them beside what was published for the same areas and (series '{ENGLANDS}') for England "
+        "itself",
     }  # fmt: skip
 
 

@@ -26,8 +26,8 @@ from experiments.blocks import write_whole
 from experiments.held import LOCK, Held
 
 PLAN, READY, LEFT_OUT = "plan.json", "ready.json", "left_out.json"
-WHOLE, AREAS, OLD = "whole", "areas", "old"
-OURS = frozenset((PLAN, READY, WHOLE, AREAS, OLD, LOCK))
+WHOLE, AREAS, WEEKLY, OLD = "whole", "areas", "weekly", "old"
+OURS = frozenset((PLAN, READY, LEFT_OUT, WHOLE, AREAS, WEEKLY, OLD, LOCK))
 """Every file and folder in a folder of a run that is under way, but for parts, which are named with a dot."""
 FORMAT = 1
 _WHAT = "A run of journeys-abm that is under way; 'journeys resume' goes on with it."

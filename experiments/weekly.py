@@ -13,12 +13,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from abm.errors import CareError
 from abm.pathway import Journey
 from abm.simulate import Run
 from calibration.system import SystemFit
 from experiments import results
 
 ELSEWHERE = "elsewhere"
+_RUNS_AT_ONCE = 16
+_AGAIN = "Make the results again with 'journeys run'"
 Whole = NDArray[np.int32]
 
 
@@ -60,7 +63,37 @@ def system_frame(system: SystemFit, n_weeks: int, journey: Journey) -> pl.DataFr
     return pl.DataFrame(values, schema=[*stocks, *flows]).insert_column(0, week)
 
 
+def add_weekly(paths: Sequence[Path], n_weeks: int, folder: Path) -> pl.LazyFrame:
+    """Return the tables of all runs of several areas added up, row by row: the same runs and weeks in each.
+
+    They are added a few runs at a time, and kept in `folder`, so neither areas nor runs matter for the memory. Sums are
+    of whole numbers, whatever the order.
+
+    Errors
+    ------
+    CareError
+        When the areas' tables are not of the same runs and weeks.
+    """
+    tables = [pl.scan_parquet(path) for path in paths]
+    n_rows = tables[0].select(pl.len()).collect().item()
+    parts = []
+    for begin in range(0, n_rows, _RUNS_AT_ONCE * n_weeks):
+        rows = [table.slice(begin, _RUNS_AT_ONCE * n_weeks) for table in tables]
+        first = rows[0].collect()
+        keys = first.select("run", "week")
+        total = np.zeros((first.height, first.width - keys.width), np.int64)
+        for path, row in zip(paths, rows, strict=True):
+            area = row.collect()
+            if area.columns != first.columns or not area.select("run", "week").equals(keys):
+                raise CareError("The weekly tables of the areas are of other runs or weeks", str(path), _AGAIN)
+            total += area.drop("run", "week").to_numpy()
+        parts.append(folder / f"{begin:09d}.parquet")
+        with results.writing(folder):
+            keys.hstack(pl.DataFrame(total, schema=first.columns[2:])).write_parquet(parts[-1])
+    return pl.scan_parquet(parts)
+
+
 def write_weekly(weekly: pl.LazyFrame, n_weeks: int, path: Path) -> None:
     """Write the table of all runs, a few runs at a time: neither all nor their number matters for the memory."""
     with results.writing(path):
-        weekly.sink_parquet(path, compression="zstd", compression_level=1, row_group_size=16 * n_weeks)
+        weekly.sink_parquet(path, compression="zstd", compression_level=1, row_group_size=_RUNS_AT_ONCE * n_weeks)
