@@ -8,7 +8,7 @@ import pytest
 
 from abm.errors import CareError
 from calibration.statistics import Statistics
-from experiments.plan import Plan, area_of, plan_of, read_plan
+from experiments.plan import Plan, area_of, areas_of, plan_of, read_plan
 
 
 @pytest.fixture
@@ -91,3 +91,32 @@ def test_areas_by_code_and_name(statistics: Statistics) -> None:
     assert area_of(statistics, "E92000001").name == "England"
     with pytest.raises(CareError, match="Did you mean 'Blackpool'"):
         area_of(statistics, "Blackpol")
+
+
+def test_several_areas_in_a_plan(plan: Path, statistics: Statistics) -> None:
+    plan.write_text('areas = ["Blackpool", "E10000007"]\nseed = 4')
+    found = plan_of([str(plan)], None, None, None)
+    assert found == Plan(("Blackpool", "E10000007"), 10, 4, 2030)
+    assert found.several
+    assert not found.england
+    assert [area.name for area in areas_of(statistics, found)] == ["Blackpool", "Derbyshire"]
+    assert plan_of(["Blackpool", "Derbyshire"], 3, None, None).runs == 3
+    for text, said in (
+        ('area = "a"\nareas = ["b"]', "both 'area' and 'areas'"),
+        ("areas = []", "no area in 'areas'"),
+        ("areas = [6]", "must be a list such as"),
+        ('areas = "x"', "must be a list such as"),
+    ):
+        plan.write_text(text)
+        with pytest.raises(CareError, match=said):
+            plan_of([str(plan)], None, None, None)
+
+
+def test_england_is_every_authority(statistics: Statistics) -> None:
+    found = plan_of([" England"], None, None, None)
+    assert found.england
+    assert found.several
+    assert found.runs == 10
+    codes = [area.code for area in areas_of(statistics, found)]
+    assert codes == sorted(code for code, _ in statistics.authorities())
+    assert "E92000001" not in codes

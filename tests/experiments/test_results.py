@@ -227,3 +227,69 @@ def test_no_folder_no_results(tmp_path: Path) -> None:
         read_manifest(tmp_path / "nowhere")
     with pytest.raises(CareError, match=r"no readable 'manifest.json' here"):
         read_manifest(tmp_path)
+
+
+# Several areas -------------------------------------------------------------------------------------------------------
+
+
+def several(folder: Path, number: int, *codes: str) -> Path:
+    """Write results of several areas into a folder that is not yet in its place."""
+    for code in codes:
+        (folder / code).mkdir(parents=True)
+        write_table(FRAME.with_columns(n=number), folder / code, RUNS)
+        write_manifest(folder / code, {"number": number})
+    write_manifest(folder, {"number": number, "areas": {code: {} for code in codes}})
+    return folder
+
+
+def test_old_results_of_several_areas_give_way_and_other_files_move_along(tmp_path: Path) -> None:
+    old = several(tmp_path / "x", 1, "E01", "E02")
+    for place in (old, old / "E01", old / "E02"):
+        (place / "notes.txt").write_text("mine")
+    (old / "E03").mkdir()
+    (old / "E03" / RUNS).write_text("results of another run, put here by hand")
+    results.swap(several(tmp_path / "new", 2, "E01"), old, tmp_path / "old")
+    assert names(old) == {MANIFEST, "notes.txt", "E01", "E02", "E03"}
+    assert names(old / "E01") == {RUNS, MANIFEST, "notes.txt"}
+    assert names(old / "E02") == {"notes.txt"}
+    assert names(old / "E03") == {RUNS}
+    assert read_manifest(old / "E01")["number"] == 2
+    assert names(tmp_path) == {"x"}
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_swap_that_was_cut_off_is_ended(tmp_path: Path, moved: bool) -> None:
+    """After kill -9 between two renames the old results are at `old`, and nothing is in their place."""
+    old, new = several(tmp_path / "old", 1, "E01"), several(tmp_path / "new", 2, "E01")
+    (old / "notes.txt").write_text("mine")
+    if moved:
+        (old / "notes.txt").rename(new / "notes.txt")
+    results.swap(new, tmp_path / "x", old)
+    assert names(tmp_path) == {"x"}
+    assert names(tmp_path / "x") == {MANIFEST, "notes.txt", "E01"}
+    assert read_manifest(tmp_path / "x" / "E01")["number"] == 2
+
+
+def test_a_swap_that_fails_puts_the_old_results_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = several(tmp_path / "x", 1, "E01"), several(tmp_path / "new", 2, "E01")
+    (old / "E01" / "notes.txt").write_text("mine")
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path == new:
+            raise OSError("no")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="no"):
+        results.swap(new, old, tmp_path / "old")
+    assert read_manifest(old / "E01")["number"] == 1
+    assert (old / "E01" / "notes.txt").read_text() == "mine"
+    assert names(tmp_path) == {"x", "new"}
+
+
+def test_results_of_several_areas_are_not_those_of_one(tmp_path: Path) -> None:
+    several(tmp_path / "x", 1, "E01")
+    assert read_manifest(tmp_path / "x", several=True)["number"] == 1
+    with pytest.raises(CareError, match=r"results of several areas.*Name one of them: .*E01"):
+        read_manifest(tmp_path / "x")
