@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -194,8 +195,12 @@ class _Unpacking:
         return tuple(self.unpack(k, item, f"{path}.{n}") for n, (k, item) in enumerate(zip(kinds, data, strict=True)))
 
     def _dataclass(self, kind: Any, data: Any, path: str) -> Any:
-        hints = get_type_hints(kind)
+        hints = _kinds_of(kind)
         return kind(**{f.name: self.unpack(hints[f.name], data[f.name], f"{path}.{f.name}") for f in fields(kind)})
+
+
+# Annotations are text until they are evaluated, which takes longer than reading the file: once a kind is enough.
+_kinds_of = cache(get_type_hints)
 
 
 def _plain(kind: Any, data: Any) -> Any:
