@@ -5,8 +5,9 @@
     python -m tests.digests --python PATH   also with another Python that has the requirements (may be said again)
     python -m tests.digests --cells         every cell on a line of its own
 
-A cell is a way of doing the same runs in one setting, such as "13 weeks at a time" in "numpy without AVX-512". All
-cells of a kind must have one digest; if one has not, it is named and the exit code is 1.
+A cell is a way of doing the same runs in one setting, such as "13 weeks at a time" in "numpy without AVX-512". Every
+run must have one digest in all cells; if one has not, the cell is named and the exit code is 1. What is printed for a
+cell is the digest of its runs' digests, so cells that do the same runs show the same.
 """
 
 from __future__ import annotations
@@ -59,11 +60,6 @@ class Cell:
     def digest(self) -> str:
         """All digests of the cell as one."""
         return hashlib.sha256(json.dumps(sorted(self.digests.items())).encode()).hexdigest()[:16]
-
-    @property
-    def kind(self) -> tuple[str, ...]:
-        """What the digests are of: cells of one kind are to be equal."""
-        return tuple(sorted(self.digests))
 
 
 class Book:
@@ -129,7 +125,7 @@ def line(*words: tuple[str, int]) -> None:
 def run_settings(team: Team, chosen: list[Setting], ways: tuple[str, ...], workers: int, all_cells: bool) -> Book:
     """Go all ways in all settings, and print the cells as they come."""
     book = Book()
-    line(("setting", 36), ("way", 38), ("digest", 16), ("compared", 0))
+    line(("setting", 36), ("way", 43), ("digest", 16), ("compared", 0))
 
     def one(setting: Setting) -> list[dict[str, Any]] | str:
         try:
@@ -143,18 +139,16 @@ def run_settings(team: Team, chosen: list[Setting], ways: tuple[str, ...], worke
             line((setting.name, 36), (f"FAILED: {told}", 0))
             continue
         mine = [book.add(setting.name, each) for each in told]
-        by_kind: dict[tuple[str, ...], list[Cell]] = {}
-        for cell in mine:
-            by_kind.setdefault(cell.kind, []).append(cell)
-        for kind, cells in by_kind.items():
-            alone = all_cells or setting.all_ways
-            shown = cells if alone else [cell for cell in cells if cell.wrong] or cells[:1]
-            for cell in shown:
-                name = cell.way if alone or cell.wrong or len(cells) == 1 else f"{len(cells)} ways"
-                equal = f"{len(kind)} equal"
-                if cell.wrong:
-                    equal = f"DIFFERS in {len(cell.wrong)} of {len(kind)}" if kind else "FAILED"
-                line((setting.name, 36), (name, 38), (cell.digest, 16), (equal, 0))
+        alone = all_cells or setting.all_ways
+        for cell in mine if alone else [cell for cell in mine if cell.wrong]:
+            equal = f"{len(cell.digests)} equal"
+            if cell.wrong:
+                equal = f"DIFFERS in {len(cell.wrong)} of {len(cell.digests)}" if cell.digests else "FAILED"
+            line((setting.name, 36), (cell.way, 43), (cell.digest, 16), (equal, 0))
+        whole = Cell(setting.name, "", {what: digest for cell in mine for what, digest in cell.digests.items()})
+        wrong = sum(bool(cell.wrong) for cell in mine)
+        equal = f"DIFFERS in {wrong} of {len(mine)} ways" if wrong else f"{len(mine)} ways equal"
+        line((setting.name, 36), (f"all {len(mine)} ways", 43), (whole.digest, 16), (equal, 0))
     return book
 
 
