@@ -68,6 +68,11 @@ def show_several(target: Path, notes: list[str]) -> None:
     )
     for line in how_far_it_goes(fitted_to, int(manifest["fit"]["published_to"])):
         print(line)
+    early = [f"{area['name']} ({area['fitted_to']})" for area in areas.values() if area["fitted_to"] < fitted_to]
+    if early:
+        print(
+            f"Fitted up to an earlier year, because the table has nothing later that a fit needs: {', '.join(early)}."
+        )
     share = manifest["share_of_englands_children"]
     of_england = f", where {share:.1f}% of England's children live" if share is not None else ""
     print(f"Added up: {len(areas)} area{'s' if len(areas) > 1 else ''}{of_england}. Areas left out: {len(left_out)}.")

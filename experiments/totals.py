@@ -208,7 +208,7 @@ def _facts(
         "left_out": [{"code": area.code, "name": area.name, "why": area.why} for area in all_left_out(begun)],
         "share_of_englands_children": share_of_children(statistics, list(manifests)),
         "scenario": {"first_year": first["scenario"]["first_year"], "last_year": order.years},
-        "fit": {key: min(m["fit"][key] for m in manifests.values()) for key in ("fitted_to", "published_to")},
+        "fit": {key: max(m["fit"][key] for m in manifests.values()) for key in ("fitted_to", "published_to")},
         "seeds": list(order.seeds),
         "digest": digest_of(digest for manifest in manifests.values() for digest in manifest["digests"].values()),
         "statistics": {key: order.statistics[key] for key in ("file", "sha256")},
