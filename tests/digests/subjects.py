@@ -78,7 +78,7 @@ def subjects(path: Path) -> dict[str, tuple[Subject, ...]]:
     """
     scenario, parameters = load(path)
     # Fewer years of multipliers make smaller tables; the last of them serves for the weeks after.
-    few = replace(parameters, multipliers=parameters.multipliers[:4])
+    few = replace(parameters, multipliers=parameters.multipliers[:2])
     half = min(scenario.n_weeks, max(scenario.n_weeks // 2, 60))
 
     def made_up(number: int, children: int, n_weeks: int, rates: Parameters = few) -> Subject:

@@ -299,7 +299,7 @@ def ways(path: Path) -> dict[str, Way]:
         Way("one child in ten traced", "small", traced(10)),
         Way("every child traced", "small", traced(1)),
         Way("read and checked before", "small", read_before),
-        Way("tables made anew for each run", "small", tables_anew),
+        Way("tables made anew for each run", "small", tables_anew, everywhere=False),
         Way("others' luck used in between", "small", luck_of_others),
         *(Way(f"{n} process{'es' * (n > 1)}", "small", processes(n, path), everywhere=False) for n in (1, 2)),
         Way("Mesa, arrays", "tiny", mesa_model("arrays"), everywhere=False),
