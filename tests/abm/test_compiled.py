@@ -144,6 +144,7 @@ def test_where_nothing_can_be_kept_it_is_said_once_and_the_run_goes_on(package: 
 
 
 @needs_numba
+@pytest.mark.slow
 def test_kept_code_runs_without_loading_all_that_numba_can_compile(package: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     loaded = f"{ASK}\nimport sys; print('numba.np.arraymath' in sys.modules)"
