@@ -215,7 +215,8 @@ def test(rest: list[str]) -> int:
         "ruff format": lambda: run(BIN / f"ruff{EXE}", "format", "--check", "--quiet", "."),
         "mypy": lambda: run(BIN / f"mypy{EXE}"),
         "lint-imports": lambda: run(BIN / f"lint-imports{EXE}", "--no-logo", "--no-cache"),
-        "pytest": lambda: run(PYTHON, "-m", "pytest", "-q", *rest),
+        # One process for each core; the tests of a file stay together, as they share what is slow to make.
+        "pytest": lambda: run(PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", *rest),
     }
     failed = []
     for name, check in checks.items():

@@ -32,7 +32,7 @@ def telling_parameters():
 
 @pytest.fixture(scope="module")
 def toy():
-    """A made-up area with most children in the system: those children, the look-up tables, twelve runs of ours."""
+    """A made-up area with most children in the system: those children, the look-up tables, 24 runs of ours."""
     scenario, parameters = small_area(N_CHILDREN, N_WEEKS), telling_parameters()
     start = scenario.day_one
     home = start.state == JOURNEY.state_index["at_home"]
@@ -41,7 +41,7 @@ def toy():
     population, prepared = make_population(scenario, 1, JOURNEY), prepare(parameters, JOURNEY)
     ours = [
         told_of(simulate(scenario, parameters, seed, JOURNEY, prepared=prepared, population=population))
-        for seed in range(100, 112)
+        for seed in range(100, 124)
     ]
     return population, make_lookup(JOURNEY, parameters), ours
 
@@ -60,7 +60,7 @@ def test_a_rival_does_the_declared_journey(toy, engine, n_runs):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(toy, fault):
     population, lookup, ours = toy
-    runs = [NumpyEvents(FAULTS[fault](lookup), population, N_WEEKS, seed).run() for seed in range(6)]
+    runs = [NumpyEvents(FAULTS[fault](lookup), population, N_WEEKS, seed).run() for seed in range(20)]
     found = compare(JOURNEY, population, runs, ours)
     assert not found.holds, f"a rival that {fault} was not found: {found}"
 
