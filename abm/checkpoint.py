@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 import abm
 from abm.errors import CareError
 from abm.events import Rows, new_rows, stocks_from_flows, take
+from abm.factors import Environment, System
 from abm.files import read_columns, sweep, write_columns
 from abm.marks import journey_mark, mark_of
 from abm.pathway import N_HISTORIES, Journey
 from abm.population import COLUMNS, Population, make_population
+from abm.prepared import Prepared
 from abm.scenario import Scenario
-from abm.simulate import Engine, Prepared, Run
+from abm.simulate import Engine, Run
 
-FORMAT = 1
+FORMAT = 2
 _WHAT = "A run of journeys-abm, kept to go on with. Every child in it is simulated, not a real child."
 _AGAIN = "Begin the run again, or go on from an older checkpoint"
 _AS_BEGUN = "Give what the run was begun with"
@@ -50,7 +52,18 @@ class ForkedRun(Run):
         parts, begin = [], 0
         for end, thresholds in (*self.earlier, (self.scenario.n_weeks, self.prepared.thresholds)):
             until = take(self.rows, slice(int(np.searchsorted(self.rows.week, end))))
-            then = replace(self, rows=until, prepared=replace(self.prepared, thresholds=thresholds))
+            other = thresholds is not self.prepared.thresholds and not np.array_equal(
+                thresholds, self.prepared.thresholds
+            )
+            if other and self.environment is not None:
+                raise CareError(
+                    f"What else could have happened before week {end} is not known: the run had a system, and was "
+                    "forked into other parameters",
+                    self.scenario.area_code,
+                    "Ask the run that it was forked from",
+                )
+            prepared = replace(self.prepared, thresholds=thresholds) if other else self.prepared
+            then = replace(self, rows=until, prepared=prepared)
             parts.append(Run.options(then, children).filter(pl.col("week") >= begin))
             begin = end
         return pl.concat(parts)
@@ -68,15 +81,18 @@ class Fork(Engine):
 
 
 def begin(
-    scenario: Scenario, prepared: Prepared, seed: int, *, log: bool = True, population: Population | None = None
-) -> Engine:
+    scenario: Scenario, prepared: Prepared, seed: int, *, log: bool = True, population: Population | None = None,
+    system: System | None = None,
+) -> Engine:  # fmt: skip
     """Return a run at week 0; advanced to its end, it is the run that `abm.simulate.simulate` gives."""
     if population is None:
         population = make_population(scenario, seed, prepared.journey)
-    return Engine(prepared, population, scenario.n_weeks, seed, log, scenario.area_code)
+    return Engine(
+        prepared, population, scenario.n_weeks, seed, log, scenario.area_code, system, scenario.sample
+    )  # fmt: skip
 
 
-def fork(engine: Engine, prepared: Prepared) -> Fork:
+def fork(engine: Engine, prepared: Prepared, system: System | None = None) -> Fork:
     """Return a run that has the past of this one and goes on under other parameters; this one is not changed.
 
     From the week of the fork on, the chances are those of `prepared` for that week, also in the middle of a model year.
@@ -86,15 +102,22 @@ def fork(engine: Engine, prepared: Prepared) -> Fork:
     Errors
     ------
     CareError
-        For parameters of another journey, and for a run that was broken off within `advance`.
+        For parameters of another journey, for a run that was broken off within `advance`, and when only one of the two
+        has a system, or one of other conditions.
     """
     _refuse_broken_off(engine)
     _refuse_another_journey(engine, prepared.journey)
-    other = Fork(prepared, engine.population, engine.n_weeks, engine.seed, engine.log, engine.area)
+    other = Fork(
+        prepared, engine.population, engine.n_weeks, engine.seed, engine.log, engine.area, system, engine.sample
+    )  # fmt: skip
     past = engine.earlier if isinstance(engine, Fork) else ()
     other.earlier = (*past, (engine.week, engine.prepared.thresholds))
     rows = take(engine._rows, slice(engine._n_rows))
     _take_over(other, engine.week, engine.people._asdict(), engine.flows[: engine.week], rows)
+    if engine.system is not None and engine.environment is not None:
+        _take_over_system(other, engine.system.conditions, engine.environment)
+    elif system is not None:
+        raise CareError("The run has no system that its fork could go on with", engine.area, "Begin a new run")
     return other
 
 
@@ -135,6 +158,7 @@ def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
         "week": engine.week,
         "log": engine.log,
         "forked_at": [week for week, _ in earlier],
+        "system": None if engine.system is None else list(engine.system.names),
         "marks": _marks(scenario, engine.prepared),
     }
     now = {name: getattr(engine.people, name) for name in _CHANGING}
@@ -145,17 +169,23 @@ def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
         "flows": engine.flows[: engine.week],
         **_named("thresholds", {str(k): thresholds for k, (_, thresholds) in enumerate(earlier)}),
     }
+    if engine.system is not None and engine.environment is not None:
+        past = engine.environment
+        columns |= {"conditions now": engine.system.conditions}
+        columns |= {"conditions": past.conditions[: engine.week], "factors": past.factors[: engine.week]}
     write_columns(path, told, columns)
     sweep(path)
 
 
-def load_checkpoint(path: Path, scenario: Scenario, prepared: Prepared) -> Engine:
+def load_checkpoint(path: Path, scenario: Scenario, prepared: Prepared, system: System | None = None) -> Engine:
     """Return the run as it was kept, ready to `advance`; to go on under other parameters, `fork` it then.
 
     Parameters
     ----------
     scenario, prepared
         What the run was begun with, or forked with last: they are held against the marks in the file.
+    system
+        One like the run's own, as it began; its conditions are put back.
 
     Errors
     ------
@@ -183,12 +213,22 @@ def load_checkpoint(path: Path, scenario: Scenario, prepared: Prepared) -> Engin
         week, flows = told["week"], columns["flows"]
         _refuse_what_cannot_be(prepared.journey, population, week, scenario.n_weeks, now, rows, flows)
         kind = Fork if earlier else Engine
-        engine = kind(prepared, population, scenario.n_weeks, told["seed"], told["log"], told["luck_of"])
+        engine = kind(
+            prepared, population, scenario.n_weeks, told["seed"], told["log"], told["luck_of"], system, scenario.sample
+        )
+        names = told["system"]
+        if names is not None:
+            past = Environment(tuple(names), columns["conditions"], columns["factors"])
+            now_of_system = columns["conditions now"]
     except (CareError, KeyError, TypeError, ValueError) as fault:
         raise CareError("This checkpoint lacks something, or holds what cannot be", where, _AGAIN) from fault
     if isinstance(engine, Fork):
         engine.earlier = earlier
     _take_over(engine, week, now, flows, rows)
+    if names is not None:
+        _take_over_system(engine, now_of_system, past)
+    elif system is not None:
+        raise CareError("The run of this checkpoint has no system", where, _AS_BEGUN)
     return engine
 
 
@@ -221,6 +261,16 @@ def _take_over(engine: Engine, week: int, now: dict[str, NDArray[Any]], flows: N
     for name in Rows._fields:
         getattr(engine._rows, name)[:n] = getattr(rows, name)
     engine._n_rows = n
+
+
+def _take_over_system(engine: Engine, now: NDArray[np.float64], past: Environment) -> None:
+    """Put the conditions of a run's system back, and what they were in the weeks before."""
+    week, system, mine = engine.week, engine.system, engine.environment
+    if system is None or mine is None or system.names != past.names:
+        has = ", ".join(past.names)
+        raise CareError(f"The run has a system with the conditions {has}", engine.area, "Give one with the same")
+    system.conditions = now.copy()
+    mine.conditions[:week], mine.factors[:week] = past.conditions[:week], past.factors[:week]
 
 
 def _refuse_broken_off(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Exponentials and logarithms of + - x / only: the bits are the same on every machine, which a library does not promise.
+"""Exponentials and logarithms of + - x / only: the same bits on every machine, which a library does not promise.
 
 Doubles are cut into a power of two and the rest, which is exact; the rest goes through a series in Horner's form.
 """

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from abm.compiled import compiled
 from abm.draws import FOUR_WEEKS, kernel_philox, kernel_word
+from abm.factors import UNIT, kernel_of_weights, kernel_under
 from abm.parameters import CERTAIN
 from abm.pathway import (
     AGE_EDGES_WEEKS,
@@ -37,6 +38,7 @@ from abm.quiet import (
 _AGE_EDGES = np.array(AGE_EDGES_WEEKS, np.int64)
 _CERTAIN, _NO_DRAW = np.uint64(CERTAIN), np.uint64(0)
 _FAR, _FOUR_WEEKS = 1 << 30, np.uint64(FOUR_WEEKS)
+_PER_UNIT = float(UNIT)
 _LOWEST, _FIRST, _MORE = chances()
 
 
@@ -73,6 +75,24 @@ class Edges(NamedTuple):
     at_once: NDArray[np.bool_]
     quiet: NDArray[np.bool_]
     band: NDArray[np.int32]
+
+
+class Chances(NamedTuple):
+    """What decides, by model year; the last year serves for the weeks after it.
+
+    thresholds  uint64[Y, G, B, E]
+    cells       int8[Y, E, G, B]     of quiet states: the last cell (see `abm.quiet`) that the threshold of any week can
+                                     reach while the child stays; it decides where is looked, and changes no result
+    factored    bool                 whether any factor is other than 1; if so, the span is one week
+    strength    float64[Y, G, B, E]  hazards of a week and weights of outcomes: what factors act on (`abm.factors`)
+    factor      int64[E, H]          by edge and history, in 1/1024
+    """
+
+    thresholds: NDArray[np.uint64]
+    cells: NDArray[np.int8]
+    factored: bool
+    strength: NDArray[np.float64]
+    factor: NDArray[np.int64]
 
 
 class People(NamedTuple):
@@ -145,25 +165,26 @@ def group_at(age: Any, risk: Any, history: Any, uasc: Any) -> Any:
 
 @compiled(nogil=True)
 def advance_span(
-    start: Any, stop: Any, begin: Any, low: Any, high: Any, edges: Any, thresholds: Any, cells: Any, people: Any,
-    rows: Any, n_rows: Any, keep: Any, flows: Any,
+    start: Any, stop: Any, begin: Any, low: Any, high: Any, edges: Any, chances: Any, people: Any, rows: Any,
+    n_rows: Any, keep: Any, flows: Any,
 ) -> Any:  # fmt: skip
     """Advance children `begin` and after from week `start` to before week `stop`, in place.
 
     low, high   uint64             halves of the seed
-    thresholds  uint64[Y, G, B, E] by model year; the last year serves for the weeks after it
-    cells       int8[Y, E, G, B]   of quiet states: the last cell (see `abm.quiet`) that the threshold of any week can
-                                   reach while the child stays; it decides where is looked, and changes no result
+    chances     Chances            of this span
     rows        Rows               the log so far, filled from row n_rows on when `keep`
     flows       int64[weeks, E]    events counted by week and edge, where no log is kept; else see `count_flows`
 
     Returns (child, n_rows, state, group): the child it stopped at (N: all done), who is as before the call. State is -1
     if the log was full; otherwise nothing could follow in that state for that group.
     """
+    thresholds, cells, factored = chances.thresholds, chances.cells, chances.factored
+    strength, factor = chances.strength, chances.factor
     n, n_years = people.state.size, thresholds.shape[0]
     n_clock = edges.band.shape[1]
     capacity = rows.child.size
     taken = np.zeros(WEEKS_PER_YEAR, np.int64)
+    by_weight = np.zeros(edges.target.size if factored else 1, np.uint64)
     drawn, drawn_for = np.zeros((edges.target.size, 4), np.uint64), np.zeros(edges.target.size, np.int64)
     for i in range(begin, n):
         if people.due[i] >= stop:
@@ -239,6 +260,10 @@ def advance_span(
                                     then_group = group_at(then - birth, risk, history, uasc)
                                     then_band = edges.band[state, min(then - since - 1, n_clock - 1)]
                                     trial_threshold = thresholds[year, then_group, then_band, trial]
+                                    if factored and factor[trial, history] != UNIT:
+                                        trial_threshold = kernel_under(
+                                            strength[year, then_group, then_band, trial], factor[trial, history]
+                                        )
                                     if trial_draw >= trial_threshold or (
                                         then == found and edge >= 0 and trial_draw * threshold >= draw * trial_threshold
                                     ):
@@ -269,6 +294,10 @@ def advance_span(
                         for x in range(first, last):
                             trial = edges.weekly[x]
                             trial_threshold = thresholds[year, group, band, trial]
+                            if factored and factor[trial, history] != UNIT:
+                                trial_threshold = kernel_under(
+                                    strength[year, group, band, trial], factor[trial, history]
+                                )
                             if trial_threshold > 0:
                                 at = x - first
                                 if drawn_for[at] != week >> 2:
@@ -310,9 +339,19 @@ def advance_span(
                     break
                 # What follows in the same week: outcomes in turn, each given that none before it was taken.
                 edge = -1
-                for x in range(edges.outcome_first[state], edges.outcome_first[state + 1]):
+                first, last = edges.outcome_first[state], edges.outcome_first[state + 1]
+                weighed = False
+                if factored:
+                    left = 0.0
+                    for x in range(last - 1, first - 1, -1):
+                        trial = int(edges.outcome[x])
+                        weighed = weighed or factor[trial, history] != UNIT
+                        weight = strength[year, group, 0, trial] * (factor[trial, history] / _PER_UNIT)
+                        left += weight
+                        by_weight[x - first] = kernel_of_weights(weight, left)
+                for x in range(first, last):
                     trial = int(edges.outcome[x])
-                    threshold = thresholds[year, group, 0, trial]
+                    threshold = by_weight[x - first] if weighed else thresholds[year, group, 0, trial]
                     if threshold > 0:
                         draw = kernel_word(low, high, identity, np.uint64(week), edges.purpose[trial])
                         if draw < threshold:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from abm.compiled import compiled
+from abm.factors import UNIT, kernel_of_weights, kernel_under
 from abm.kernels import group_at
 from abm.parameters import CERTAIN
 from abm.pathway import WEEKS_PER_YEAR
 
-_CERTAIN = np.uint64(CERTAIN)
+_CERTAIN, _PER_UNIT = np.uint64(CERTAIN), float(UNIT)
 
 
 @compiled(nogil=True)
@@ -42,10 +43,11 @@ def order_by_week(rows: Any, n_rows: Any, n_weeks: Any) -> Any:
 
 @compiled(nogil=True)
 def list_options(
-    edges: Any, thresholds: Any, people: Any, rows: Any, chosen: Any, row: Any, edge: Any, threshold: Any
+    edges: Any, chances: Any, factors: Any, people: Any, rows: Any, chosen: Any, row: Any, edge: Any, threshold: Any
 ) -> Any:
     """List what could have happened at each event of the chosen children, by reading their log again.
 
+    factors  int32[weeks, E, H]  of each week where `chances` are factored, else of no weeks
     people   People     as on day one; state, history and since are changed
     rows     Rows       the log in its canonical order; `child` is a position in `people`
     chosen   bool[N]    children whose options are listed
@@ -53,7 +55,9 @@ def list_options(
 
     Returns the number of options; columns of length 0 are only counted.
     """
+    thresholds, strength, factored = chances.thresholds, chances.strength, chances.factored
     n, n_years, n_clock = 0, thresholds.shape[0], edges.band.shape[1]
+    by_weight = np.zeros(edges.target.size, np.uint64)
     fill = row.size > 0
     before = people.history.copy()
     for r in range(rows.child.size):
@@ -75,8 +79,21 @@ def list_options(
         for x in range(first, last):
             by_chance = by_chance or open_edges[x] == taken
         if by_chance:
+            known, weighed, left = before[i], False, 0.0
+            if factored and edges.at_once[state]:
+                for x in range(last - 1, first - 1, -1):
+                    weighed = weighed or factors[week, open_edges[x], known] != UNIT
+                    factor = factors[week, open_edges[x], known] / _PER_UNIT
+                    weight = strength[year, group, band, open_edges[x]] * factor
+                    left += weight
+                    by_weight[x - first] = kernel_of_weights(weight, left)
             for x in range(first, last):
-                chance = thresholds[year, open_edges[x], group, band]
+                chance = thresholds[year, group, band, open_edges[x]]
+                if weighed:
+                    chance = by_weight[x - first]
+                elif factored and not edges.at_once[state] and factors[week, open_edges[x], known] != UNIT:
+                    hazard = strength[year, group, band, open_edges[x]]
+                    chance = kernel_under(hazard, factors[week, open_edges[x], known])
                 if chance > 0:
                     if fill:
                         row[n], edge[n], threshold[n] = r, open_edges[x], chance

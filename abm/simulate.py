@@ -18,8 +18,9 @@ from abm.compiled import HAS_NUMBA
 from abm.draws import area_seed, key_of
 from abm.errors import CareError
 from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
+from abm.factors import UNIT, Environment, System, checked_factors, environment
 from abm.files import replacing
-from abm.kernels import Edges, People, advance_span, edges_of
+from abm.kernels import Chances, People, advance_span
 from abm.log_kernels import count_flows, list_options, order_by_week
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import (
@@ -33,58 +34,11 @@ from abm.pathway import (
     Journey,
 )
 from abm.population import Population, make_population
-from abm.quiet import cells_of
+from abm.prepared import Prepared, prepare
 from abm.scenario import Scenario
 
 MAX_WEEKS = 32_000
 _FIRST_ROWS = 1 << 14
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What every run with the same parameters shares: the journey as arrays, and its chances as thresholds.
-
-    thresholds  uint64[Y, E, G, B]  by model year
-    """
-
-    journey: Journey
-    edges: Edges
-    thresholds: NDArray[np.uint64]
-
-    @cached_property
-    def by_group(self) -> NDArray[np.uint64]:
-        """The thresholds as the loops read them, uint64[Y, G, B, E]: what a child looks at together stands together."""
-        return np.ascontiguousarray(self.thresholds.transpose(0, 2, 3, 1))
-
-    @cached_property
-    def cells(self) -> NDArray[np.int8]:
-        """The last cell of a quiet year's draws that can matter, int8[Y, E, G, B]."""
-        return cells_of(reachable(self.journey, self.thresholds))
-
-
-def prepare(parameters: Parameters, journey: Journey) -> Prepared:
-    """Return what runs share."""
-    return Prepared(journey, edges_of(journey), parameters.thresholds(journey))
-
-
-def reachable(journey: Journey, thresholds: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the largest threshold that a child who stays in its state can come to within a year.
-
-    That is: of its own and the next age band, and of each band of time that begins within 52 weeks.
-    """
-    tables = journey.tables
-    by_time = thresholds.copy()
-    for s, state in enumerate(journey.states):
-        edges, bands = slice(tables.first[s], tables.first[s + 1]), state.bands
-        for b in range(len(bands) - 1):
-            reached = sum(begin < bands[b + 1] + WEEKS_PER_YEAR for begin in bands)
-            by_time[:, edges, :, b] = thresholds[:, edges, :, b:reached].max(axis=3)
-    out = by_time.copy()
-    older = N_RISKS * N_HISTORIES
-    np.maximum(by_time[:, :, : UNACCOMPANIED_GROUP - older], by_time[:, :, older:UNACCOMPANIED_GROUP],
-               out=out[:, :, : UNACCOMPANIED_GROUP - older])  # fmt: skip
-    np.maximum(by_time[:, :, -2], by_time[:, :, -1], out=out[:, :, -2])
-    return out
 
 
 @dataclass(frozen=True)
@@ -105,6 +59,7 @@ class Run:
     stocks: NDArray[np.int64]
     flows: NDArray[np.int64]
     log: bool = True
+    environment: Environment | None = None
 
     @property
     def journey(self) -> Journey:
@@ -158,7 +113,11 @@ class Run:
             if outside:
                 raise CareError(f"There is no child {outside[0]}", remedy=f"This run has children 0 to {n - 1}")
             chosen[list(children)] = True
-        args = (self.prepared.edges, self.prepared.thresholds)
+        args: tuple[Any, ...] = (self.prepared.edges, self.prepared.chances, np.zeros((0, 0, 0), np.int32))
+        if self.environment is not None:
+            factors = self.environment.factors
+            chances = self.prepared.chances_within(np.full(factors.shape[1:], UNIT, np.int64))
+            args = (self.prepared.edges, chances._replace(factored=True), factors[:, self.journey.tables.transition])
         none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint64))
         size = list_options(*args, people_of(self.population), self.rows, chosen, *none)
         row, edge, threshold = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.uint64)
@@ -219,12 +178,14 @@ def people_of(population: Population) -> People:
 class Engine:
     """A run under way: advanced a span of weeks at a time, in any division into spans, to the same result.
 
-    The luck of its children is keyed by `seed` and, where it is named, the code of their area.
+    The luck of its children is keyed by `seed` and, where it is named, the code of their area. With a `system` it is
+    advanced a week at a time, whatever is asked, and the system is shown the area: `sample` children for each of ours.
     """
 
     def __init__(
-        self, prepared: Prepared, population: Population, n_weeks: int, seed: int, log: bool = True, area: str = ""
-    ) -> None:
+        self, prepared: Prepared, population: Population, n_weeks: int, seed: int, log: bool = True, area: str = "",
+        system: System | None = None, sample: int = 1,
+    ) -> None:  # fmt: skip
         if not 0 < n_weeks <= MAX_WEEKS:
             raise CareError(f"A run of {n_weeks} weeks is not possible", remedy=f"Use 1 to {MAX_WEEKS} weeks")
         self.key = area_seed(seed, area)
@@ -236,15 +197,38 @@ class Engine:
         self.flows = np.zeros((n_weeks, prepared.journey.tables.n_edges), np.int64)
         self._halves = np.uint64(low), np.uint64(high)
         self._rows, self._n_rows = new_rows(self._rows_expected() if log else 0), 0
+        self.system, self.sample = system, sample
+        self.environment = None if system is None else environment(n_weeks, prepared.journey, system.names)
 
     def advance(self, weeks: int) -> None:
         """Advance every child by some weeks, at most to the end of the run."""
         stop = min(self.week + weeks, self.n_weeks)
+        if self.system is None:
+            self._advance(stop, self.prepared.chances)
+            return
+        while self.week < stop:
+            self._advance(self.week + 1, self._chances_now(self.system))
+
+    def _chances_now(self, system: System) -> Chances:
+        """Ask the system for this week's factors, and return what decides under them."""
+        assert self.environment is not None
+        journey, week = self.prepared.journey, self.week
+        stocks = np.bincount(self.people.state, minlength=journey.tables.n_states).astype(np.float64) * self.sample
+        flows = self.flows[week - 1].astype(np.float64) * (self.sample if week else 0)
+        factors = system.factors(week, stocks, flows)
+        checked_factors(factors, system.limits, journey, week)
+        self.environment.conditions[week], self.environment.factors[week] = system.conditions, factors
+        chances = self.prepared.chances_within(system.limits)
+        if (factors == UNIT).all():
+            return chances
+        return chances._replace(factored=True, factor=factors[journey.tables.transition].astype(np.int64))
+
+    def _advance(self, stop: int, chances: Chances) -> None:
         begin, n, counted = 0, len(self.population), self._n_rows
         while begin < n:
             begin, self._n_rows, state, group = advance_span(
-                self.week, stop, begin, *self._halves, self.prepared.edges, self.prepared.by_group,
-                self.prepared.cells, self.people, self._rows, self._n_rows, self.log, self.flows,
+                self.week, stop, begin, *self._halves, self.prepared.edges, chances,
+                self.people, self._rows, self._n_rows, self.log, self.flows,
             )  # fmt: skip
             if state >= 0:
                 raise self.nothing_follows(state, group, begin)
@@ -286,7 +270,9 @@ class Engine:
         counted = np.bincount(self.people.state, minlength=stocks.shape[1])
         if not np.array_equal(counted, stocks[-1]):
             raise CareError("Children and flows disagree at the end of the run", remedy="Please report this fault")
-        return Run(scenario, self.seed, self.prepared, self.population, rows, stocks, self.flows, self.log)
+        return Run(
+            scenario, self.seed, self.prepared, self.population, rows, stocks, self.flows, self.log, self.environment
+        )
 
 
 def describe_group(group: int) -> str:
@@ -308,6 +294,7 @@ def simulate(
     log: bool = True,
     prepared: Prepared | None = None,
     population: Population | None = None,
+    system: System | None = None,
 ) -> Run:
     """Simulate every child of a scenario.
 
@@ -321,6 +308,8 @@ def simulate(
         What `prepare(parameters, journey)` returned, to spare doing it again.
     population
         Children to use instead of `make_population(scenario, seed, journey)`.
+    system
+        What answers to the area's stocks and flows, from its beginning; it serves one run.
 
     Errors
     ------
@@ -331,7 +320,9 @@ def simulate(
     prepared = prepared or prepare(parameters, journey)
     if population is None:
         population = make_population(scenario, seed, journey)
-    engine = Engine(prepared, population, scenario.n_weeks, seed, log, scenario.area_code)
+    engine = Engine(
+        prepared, population, scenario.n_weeks, seed, log, scenario.area_code, system, scenario.sample
+    )  # fmt: skip
     while engine.week < engine.n_weeks:
         engine.advance(span or engine.n_weeks)
     return engine.run(scenario)
@@ -346,18 +337,20 @@ def simulate_many(
     workers: int = 1,
     log: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    system: Callable[[], System] | None = None,
 ) -> Iterator[Run]:
     """Simulate a scenario once for each seed and give the runs in the order of the seeds.
 
     Runs share the tables. They go side by side on `workers` threads (compiled loops release the interpreter's lock);
     the number of workers changes nothing in a run. At most `workers` + 1 finished runs wait to be taken.
-    `progress` is called with the runs done and the runs in all.
+    `progress` is called with the runs done and the runs in all; `system` makes the system of each run.
     """
     seeds = list(seeds)
     prepared = prepare(parameters, journey)
 
     def one(seed: int) -> Run:
-        return simulate(scenario, parameters, seed, journey, log=log, prepared=prepared)
+        begun = system() if system else None
+        return simulate(scenario, parameters, seed, journey, log=log, prepared=prepared, system=begun)
 
     def told(run: Run, done: int) -> Run:
         if progress is not None:

@@ -22,8 +22,8 @@ from abm.errors import CareError
 from abm.files import read_signed, replacing, sha256_of, signed
 from abm.marks import journey_mark, mark_of
 from abm.outputs import OUTPUTS
+from abm.prepared import Prepared
 from abm.scenario import Scenario
-from abm.simulate import Prepared
 from experiments import results
 from experiments.weekly import Whole, weekly_frame
 

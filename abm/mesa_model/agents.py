@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from mesa.agent import Agent
 from abm.draws import week_word, word
 from abm.errors import CareError
 from abm.events import Rows, take
+from abm.factors import UNIT, kernel_under, outcome_under
 from abm.parameters import CERTAIN
 from abm.pathway import AGE_EDGES_WEEKS, WEEKS_PER_YEAR, WEEKS_TO_18, group_of, unaccompanied_group
 from abm.quiet import cell_of, small_draws
@@ -32,6 +33,28 @@ class AgentEngine(Engine):
         rows.edge[at], rows.threshold[at], rows.draw[at] = edge, threshold, draw
         self._n_rows += 1
         self.flows[self.week, edge] += 1
+
+    def begin_week(self) -> None:
+        """Ask the system, where there is one, for the factors of this week; once, before anybody moves."""
+        if self.system is not None and self._asked != self.week:
+            self._asked, self._now = self.week, self._chances_now(self.system)
+
+    def thresholds_now(self, edges: list[int], group: int, band: int, history: int) -> list[int]:
+        """Return this week's thresholds of all weekly edges, or of all outcomes, of a state."""
+        by_year = self.prepared.thresholds
+        year = min(self.week // WEEKS_PER_YEAR, len(by_year) - 1)
+        plain = [int(by_year[year, edge, group, band]) for edge in edges]
+        self.begin_week()
+        if self.system is None or not edges or not self._now.factored:
+            return plain
+        factors = self._now.factor[edges, history]
+        strengths = self._now.strength[year, group, band, edges]
+        if not self.prepared.journey.tables.outcome[edges[0]]:
+            pairs = zip(plain, strengths, factors, strict=True)
+            return [now if f == UNIT else int(kernel_under(float(s), int(f))) for now, s, f in pairs]
+        return plain if (factors == UNIT).all() else outcome_under(strengths, factors)
+
+    _asked = -1
 
     def rows(self) -> Rows:
         """Return the log so far in its canonical order: week, child, step."""
@@ -160,19 +183,27 @@ class ChildAgent(View):
             return int(edges.departure[state]), CERTAIN, 0
         return None
 
-    def _chance(self, edge: int, group: int, band: int) -> tuple[int, int]:
-        """Return an edge's threshold this week and its draw; of a quiet state's year only the small draws are made."""
+    def _draw(self, edge: int, threshold: int) -> int:
+        """Return an edge's draw of this week; of a quiet state's year only the small draws are made."""
         run, tables = self.model.run, self.model.journey.tables
-        by_year = run.prepared.thresholds
-        threshold = int(by_year[min(run.week // WEEKS_PER_YEAR, len(by_year) - 1), edge, group, band])
         child, purpose = int(run.people.child[self.row]), int(tables.purpose[edge])
         if tables.outcome[edge]:
-            return threshold, word(run.key, child, run.week, purpose)
+            return word(run.key, child, run.week, purpose)
         if not tables.quiet[tables.source[edge]]:
-            return threshold, week_word(run.key, child, run.week, purpose)
+            return week_word(run.key, child, run.week, purpose)
         year, week = divmod(run.week, WEEKS_PER_YEAR)
         small = small_draws(run.key, child, year, purpose, cell_of(threshold)) if threshold else {}
-        return threshold, small.get(week, CERTAIN)
+        return small.get(week, CERTAIN)
+
+    def _chances(self, state: int, which: Any, group: int, band: int) -> Iterator[tuple[int, int, int]]:
+        """Give (edge, threshold, draw) of those edges out of a state that `which` marks."""
+        run, tables = self.model.run, self.model.journey.tables
+        assert isinstance(run, AgentEngine)
+        edges = [e for e in range(tables.first[state], tables.first[state + 1]) if which[e]]
+        for edge, threshold in zip(
+            edges, run.thresholds_now(edges, group, band, int(run.people.history[self.row])), strict=True
+        ):
+            yield edge, threshold, self._draw(edge, threshold)
 
     def _by_chance(self, state: int, since: int, group: int) -> tuple[int, int, int] | None:
         """Return the weekly event that fires; of several, that with the smallest draw in proportion to its chance."""
@@ -180,21 +211,16 @@ class ChildAgent(View):
         clock = self.model.run.week - since - 1
         band = int(tables.band[state, min(clock, tables.band.shape[1] - 1)])
         taken = None
-        for edge in range(tables.first[state], tables.first[state + 1]):
-            if tables.weekly[edge]:
-                threshold, draw = self._chance(edge, group, band)
-                if draw < threshold and (taken is None or draw * taken[1] < taken[2] * threshold):
-                    taken = (edge, threshold, draw)
+        for edge, threshold, draw in self._chances(state, tables.weekly, group, band):
+            if draw < threshold and (taken is None or draw * taken[1] < taken[2] * threshold):
+                taken = (edge, threshold, draw)
         return taken
 
     def _outcome(self, state: int, group: int) -> tuple[int, int, int]:
         """Return what follows at once: the first outcome that fires, each given that none before it did."""
-        tables = self.model.journey.tables
-        for edge in range(tables.first[state], tables.first[state + 1]):
-            if tables.outcome[edge]:
-                threshold, draw = self._chance(edge, group, 0)
-                if draw < threshold:
-                    return edge, threshold, draw
+        for edge, threshold, draw in self._chances(state, self.model.journey.tables.outcome, group, 0):
+            if draw < threshold:
+                return edge, threshold, draw
         raise self.model.run.nothing_follows(state, group, self.row)
 
 

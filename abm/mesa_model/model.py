@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from abm.errors import CareError, did_you_mean
 from abm.events import events_frame
+from abm.factors import System
 from abm.mesa_model.agents import AgentEngine, ChildAgent, FamilyAgent
 from abm.mesa_model.sets import ArrayAgentSet
 from abm.parameters import Parameters
 from abm.pathway import Journey
 from abm.population import Population, make_population
+from abm.prepared import prepare
 from abm.scenario import Scenario
-from abm.simulate import Engine, Run, prepare
+from abm.simulate import Engine, Run
 
 ENGINES = ("arrays", "agents")
 
@@ -69,6 +71,8 @@ class CareModel(_Model):
         "arrays": compiled loops, agents are views. "agents": each child's plain Python step.
     population
         Children to use instead of those of the scenario's plan.
+    system
+        What answers to the area's stocks and flows once a week, from its beginning.
     model_reporters, agent_reporters
         Reporters for the data collector beside the children in each state, as Mesa takes them. Report single numbers:
         Mesa copies every value.
@@ -90,6 +94,7 @@ class CareModel(_Model):
         journey: Journey,
         engine: str = "arrays",
         population: Population | None = None,
+        system: System | None = None,
         model_reporters: Mapping[str, Any] | None = None,
         agent_reporters: Mapping[str, Any] | None = None,
         rng: Any = None,
@@ -104,7 +109,10 @@ class CareModel(_Model):
         if population is None:
             population = make_population(scenario, self.key, journey)
         kind = Engine if engine == "arrays" else AgentEngine
-        self.run: Engine = kind(prepared, population, scenario.n_weeks, self.key, area=scenario.area_code)
+        self.run: Engine = kind(
+            prepared, population, scenario.n_weeks, self.key, area=scenario.area_code, system=system,
+            sample=scenario.sample,
+        )  # fmt: skip
         self.journey = journey
         self.area = scenario
         self.state_keys: NDArray[np.str_] = np.array([state.key for state in journey.states])
@@ -159,6 +167,8 @@ class CareModel(_Model):
             if self.engine == "arrays":
                 self.run.advance(1)
             else:
+                assert isinstance(self.run, AgentEngine)
+                self.run.begin_week()
                 self.agents.do("step")
                 self.run.week += 1
             self.datacollector.collect(self)

@@ -16,7 +16,8 @@ from abm.outputs import OUTPUTS, evaluate, output_named
 from abm.parameters import CERTAIN
 from abm.pathway import WEEKS_TO_18
 from abm.population import Population, population_of
-from abm.simulate import Prepared, Run, simulate
+from abm.prepared import Prepared
+from abm.simulate import Run, simulate
 from tests.abm.toys import busy_parameters, empty_scenario, small_area
 
 REFERRED = ("was_referred", "closed_with_no_further_action")

@@ -25,7 +25,8 @@ from abm.kernels import People
 from abm.mesa_model import CareModel
 from abm.pathway import Journey
 from abm.population import COLUMNS, population_of
-from abm.simulate import Engine, prepare, simulate
+from abm.prepared import prepare
+from abm.simulate import Engine, simulate
 from tests.abm.toys import (
     TWO,
     busy_parameters,
@@ -179,7 +180,7 @@ from pathlib import Path
 from abm import checkpoint
 from abm.checkpoint import begin, load_checkpoint, save_checkpoint
 from abm.journey import JOURNEY
-from abm.simulate import prepare
+from abm.prepared import prepare
 from tests.abm.toys import busy_parameters, small_area
 
 folder, weeks, kills = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -415,7 +416,7 @@ def test_what_was_begun_otherwise_is_refused_by_what_differs(kept, tmp_path):
     assert f"by version 9.9, and this is version {abm.__version__}" in refused(
         changed(kept, tmp_path / "x", {"version": "9.9"})
     )
-    assert "version" in refused(changed(kept, tmp_path / "x", {"format": 2}))
+    assert "version" in refused(changed(kept, tmp_path / "x", {"format": 3}))
     assert "no checkpoint" in refused(changed(kept, tmp_path / "x", {"what": "Results"}))
     assert "no file 'y'" in refused(tmp_path / "y")
     with pytest.raises(CareError, match="The run has 130 weeks, the scenario 156"):

@@ -17,8 +17,9 @@ from abm.log_kernels import order_by_week
 from abm.parameters import CERTAIN
 from abm.pathway import N_GROUPS, UNACCOMPANIED_GROUP, Journey, group_of
 from abm.population import population_of
+from abm.prepared import prepare
 from abm.quiet import N_CELLS, small_draws
-from abm.simulate import Engine, prepare, simulate
+from abm.simulate import Engine, simulate
 from tests.abm.toys import (
     THREE,
     TWO,

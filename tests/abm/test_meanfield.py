@@ -17,7 +17,8 @@ from abm.meanfield import N_STRATA, MeanField, competing, make_grid
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import N_GROUPS, WEEKS_PER_YEAR
 from abm.population import population_of
-from abm.simulate import Prepared, prepare, simulate
+from abm.prepared import Prepared, prepare
+from abm.simulate import simulate
 from abm.trajectory import run_columns
 from tests.abm.toys import THREE, busy_parameters, empty_scenario, parameters_of, rates_of, small_area
 

@@ -15,7 +15,8 @@ from abm.events import check, check_chain, check_counts, check_grown_up
 from abm.files import replacing
 from abm.journey import JOURNEY
 from abm.population import population_of
-from abm.simulate import prepare, simulate, simulate_many
+from abm.prepared import prepare
+from abm.simulate import simulate, simulate_many
 from tests.abm.toys import THREE, busy_parameters, empty_scenario, parameters_of, rates_of, small_area
 
 AREA, BUSY = small_area(2_000), busy_parameters()

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from abm.journey import JOURNEY
-from abm.simulate import prepare, simulate
+from abm.prepared import prepare
+from abm.simulate import simulate
 from tests.bench.case import area_of, areas, parameters
 from tests.bench.machine import ROOT, forget_peak, held_bytes, peak_bytes
 

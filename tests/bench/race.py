@@ -24,8 +24,9 @@ from abm.journey import JOURNEY
 from abm.mesa_model import CareModel
 from abm.parameters import Parameters
 from abm.population import Population, make_population
+from abm.prepared import prepare
 from abm.scenario import Scenario
-from abm.simulate import prepare, simulate
+from abm.simulate import simulate
 from tests.bench.agreement import Agreement, check_told, compare, told_of
 from tests.bench.rivals import mesa_events, starsim_dense
 from tests.bench.rivals.lookup import Lookup, Told, make_lookup, without_bands
@@ -42,7 +43,7 @@ RIVALS: dict[str, Any] = {
     MESA: MesaAgents, MESA_EVENTS: MesaEvents, STARSIM: StarsimDense, DENSE: NumpyDense, EVENTS: NumpyEvents,
 }  # fmt: skip
 
-ENOUGH, OFTEN = 1.0, 3
+ENOUGH, OFTEN = 1.0, 10
 """In each round an engine runs until it has run for so many seconds, but at most so often."""
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from abm.journey import JOURNEY
 from abm.parameters import Parameters
 from abm.population import make_population
+from abm.prepared import prepare
 from abm.scenario import Scenario
-from abm.simulate import prepare, simulate, simulate_many
+from abm.simulate import simulate, simulate_many
 from tests.bench.case import areas
 from tests.bench.floor import best_of
 from tests.bench.machine import seconds_of

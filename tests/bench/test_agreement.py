@@ -8,7 +8,8 @@ import pytest
 from abm.journey import JOURNEY
 from abm.pathway import N_GROUPS, N_HISTORIES, UNACCOMPANIED_GROUP
 from abm.population import make_population
-from abm.simulate import prepare, simulate
+from abm.prepared import prepare
+from abm.simulate import simulate
 from tests.abm.toys import busy_parameters, small_area
 from tests.bench.agreement import check_told, compare, told_of
 from tests.bench.rivals.lookup import FAULTS, make_lookup

@@ -15,8 +15,8 @@ import numpy as np
 
 from abm.journey import JOURNEY
 from abm.parameters import Parameters
+from abm.prepared import Prepared, prepare
 from abm.scenario import DayOne, PopulationPlan, Scenario
-from abm.simulate import Prepared, prepare
 
 SEEDS = (1, 2**64 - 1)
 

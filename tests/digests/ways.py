@@ -20,7 +20,8 @@ import numpy as np
 
 from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
 from abm.journey import JOURNEY
-from abm.simulate import Run, prepare, simulate, simulate_many
+from abm.prepared import prepare
+from abm.simulate import Run, simulate, simulate_many
 from tests.digests.subjects import Subject, subjects
 
 Digests = dict[str, str]

@@ -1,0 +1,88 @@
+"""What runs with the same parameters share: the journey as arrays, and its chances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.errors import CareError
+from abm.factors import UNIT, largest_thresholds, strengths
+from abm.kernels import Chances, Edges, edges_of
+from abm.parameters import Parameters
+from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, Journey
+from abm.quiet import cells_of
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What every run with the same parameters shares: the journey as arrays, and its chances as thresholds.
+
+    thresholds  uint64[Y, E, G, B]  by model year
+    parameters  what they were made of; only runs with a system need it
+    """
+
+    journey: Journey
+    edges: Edges
+    thresholds: NDArray[np.uint64]
+    parameters: Parameters | None = None
+
+    @cached_property
+    def by_group(self) -> NDArray[np.uint64]:
+        """The thresholds as the loops read them, uint64[Y, G, B, E]: what a child looks at together stands together."""
+        return np.ascontiguousarray(self.thresholds.transpose(0, 2, 3, 1))
+
+    @cached_property
+    def cells(self) -> NDArray[np.int8]:
+        """The last cell of a quiet year's draws that can matter, int8[Y, E, G, B]."""
+        return cells_of(reachable(self.journey, self.thresholds))
+
+    @property
+    def chances(self) -> Chances:
+        """What decides in runs without a system."""
+        return Chances(self.by_group, self.cells, False, np.zeros((0, 0, 0, 0)), np.zeros((0, 0), np.int64))
+
+    def chances_within(self, limits: NDArray[np.int64]) -> Chances:
+        """Return what decides in runs with a system whose factors have these limits, int64[T, H]; all factors are 1."""
+        key = limits.tobytes()
+        if key not in self._within:
+            if self.parameters is None:
+                raise CareError("Thresholds alone cannot be put under factors", remedy="Give the parameters too")
+            strength = strengths(self.parameters, self.journey)
+            most = largest_thresholds(self.thresholds, strength, limits, self.journey)
+            factor = np.full((self.journey.tables.n_edges, N_HISTORIES), UNIT, np.int64)
+            self._within[key] = Chances(
+                self.by_group, cells_of(reachable(self.journey, most)), False, strength, factor
+            )  # fmt: skip
+        return self._within[key]
+
+    @cached_property
+    def _within(self) -> dict[bytes, Chances]:
+        return {}
+
+
+def prepare(parameters: Parameters, journey: Journey) -> Prepared:
+    """Return what runs share."""
+    return Prepared(journey, edges_of(journey), parameters.thresholds(journey), parameters)
+
+
+def reachable(journey: Journey, thresholds: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the largest threshold that a child who stays in its state can come to within a year.
+
+    That is: of its own and the next age band, and of each band of time that begins within 52 weeks.
+    """
+    tables = journey.tables
+    by_time = thresholds.copy()
+    for s, state in enumerate(journey.states):
+        edges, bands = slice(tables.first[s], tables.first[s + 1]), state.bands
+        for b in range(len(bands) - 1):
+            reached = sum(begin < bands[b + 1] + WEEKS_PER_YEAR for begin in bands)
+            by_time[:, edges, :, b] = thresholds[:, edges, :, b:reached].max(axis=3)
+    out = by_time.copy()
+    older = N_RISKS * N_HISTORIES
+    np.maximum(by_time[:, :, : UNACCOMPANIED_GROUP - older], by_time[:, :, older:UNACCOMPANIED_GROUP],
+               out=out[:, :, : UNACCOMPANIED_GROUP - older])  # fmt: skip
+    np.maximum(by_time[:, :, -2], by_time[:, :, -1], out=out[:, :, -2])
+    return out
