@@ -39,6 +39,16 @@ class Prepared:
         """The last cell of a quiet year's draws that can matter, int8[Y, E, G, B]."""
         return cells_of(reachable(self.journey, self.thresholds))
 
+    @cached_property
+    def changes(self) -> NDArray[np.int64]:
+        """What an event of each edge changes in the number of children in each state, int64[E, S]."""
+        tables = self.journey.tables
+        out = np.zeros((tables.n_edges, tables.n_states), np.int64)
+        edges = np.arange(tables.n_edges)
+        np.add.at(out, (edges, tables.target), 1)
+        np.subtract.at(out, (edges, tables.source), 1)
+        return out
+
     @property
     def chances(self) -> Chances:
         """What decides in runs without a system."""

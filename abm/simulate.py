@@ -199,6 +199,8 @@ class Engine:
         self._rows, self._n_rows = new_rows(self._rows_expected() if log else 0), 0
         self.system, self.sample = system, sample
         self.environment = None if system is None else environment(n_weeks, prepared.journey, system.names)
+        # Children by state at the beginning of a week, kept up by the flows: counting them all again takes longer.
+        self._counted_at, self._counted = -2, np.zeros(0, np.int64)
 
     def advance(self, weeks: int) -> None:
         """Advance every child by some weeks, at most to the end of the run."""
@@ -213,9 +215,15 @@ class Engine:
         """Ask the system for this week's factors, and return what decides under them."""
         assert self.environment is not None
         journey, week = self.prepared.journey, self.week
-        stocks = np.bincount(self.people.state, minlength=journey.tables.n_states).astype(np.float64) * self.sample
-        flows = self.flows[week - 1].astype(np.float64) * (self.sample if week else 0)
-        factors = system.factors(week, stocks, flows)
+        n_states, happened = journey.tables.n_states, self.flows[week - 1] if week else np.zeros_like(self.flows[0])
+        if self._counted_at == week - 1:
+            self._counted = self._counted + happened @ self.prepared.changes
+        else:
+            self._counted = np.bincount(self.people.state, minlength=n_states)
+        self._counted_at = week
+        factors = system.factors(
+            week, self._counted.astype(np.float64) * self.sample, happened.astype(np.float64) * self.sample
+        )  # fmt: skip
         checked_factors(factors, system.limits, journey, week)
         self.environment.conditions[week], self.environment.factors[week] = system.conditions, factors
         chances = self.prepared.chances_within(system.limits)
