@@ -99,7 +99,7 @@ class People(NamedTuple):
     """The children of a run, all arrays of N; state, history, since and due change as weeks pass.
 
     `enter_edge` is -1 for children who are there on day one; `since` is the week the child's clock began; `due` is the
-    first week in which something may happen to the child. It follows from the rest: 0 is always right.
+    first week in which something may happen to the child, at most NEVER. It follows from the rest: 0 is always right.
     """
 
     child: NDArray[np.int32]
@@ -112,7 +112,11 @@ class People(NamedTuple):
     state: NDArray[np.uint8]
     history: NDArray[np.uint8]
     since: NDArray[np.int32]
-    due: NDArray[np.int32]
+    due: NDArray[np.int16]
+
+
+NEVER = (1 << 15) - 1
+"""A week that no run reaches."""
 
 
 def edges_of(journey: Journey) -> Edges:
@@ -163,15 +167,34 @@ def group_at(age: Any, risk: Any, history: Any, uasc: Any) -> Any:
     return (age_band(age) * N_RISKS + risk) * N_HISTORIES + history
 
 
+@compiled(inline=True)
+def list_due(due: Any, stop: Any, begin: Any, out: Any) -> Any:
+    """List the children from `begin` on to whom something may happen before week `stop`; returns how many they are."""
+    found, block = 0, 32
+    for first in range(begin, due.size, block):
+        some = due[first : first + block]
+        # The least of a block is found in a few steps for all of it; in most weeks nothing is due for most.
+        soonest = NEVER
+        for j in range(some.size):
+            soonest = min(soonest, some[j])
+        if soonest < stop:
+            for j in range(some.size):
+                if some[j] < stop:
+                    out[found] = first + j
+                    found += 1
+    return found
+
+
 @compiled(nogil=True)
 def advance_span(
-    start: Any, stop: Any, begin: Any, low: Any, high: Any, edges: Any, chances: Any, people: Any, rows: Any,
-    n_rows: Any, keep: Any, flows: Any,
+    start: Any, stop: Any, begin: Any, low: Any, high: Any, edges: Any, chances: Any, people: Any, whose: Any,
+    rows: Any, n_rows: Any, keep: Any, flows: Any,
 ) -> Any:  # fmt: skip
     """Advance children `begin` and after from week `start` to before week `stop`, in place.
 
     low, high   uint64             halves of the seed
     chances     Chances            of this span
+    whose       int32[N]           work space
     rows        Rows               the log so far, filled from row n_rows on when `keep`
     flows       int64[weeks, E]    events counted by week and edge, where no log is kept; else see `count_flows`
 
@@ -186,9 +209,8 @@ def advance_span(
     taken = np.zeros(WEEKS_PER_YEAR, np.int64)
     by_weight = np.zeros(edges.target.size if factored else 1, np.uint64)
     drawn, drawn_for = np.zeros((edges.target.size, 4), np.uint64), np.zeros(edges.target.size, np.int64)
-    for i in range(begin, n):
-        if people.due[i] >= stop:
-            continue
+    for k in range(list_due(people.due, stop, begin, whose)):
+        i = whose[k]
         week = max(start, int(people.due[i]))
         enter_week = int(people.enter_week[i]) if people.enter_edge[i] >= 0 else -1
         birth, leave = int(people.birth_week[i]), int(people.leave_week[i])
@@ -365,5 +387,5 @@ def advance_span(
         people.state[i] = state
         people.history[i] = history
         people.since[i] = since
-        people.due[i] = week
+        people.due[i] = min(week, NEVER)
     return n, n_rows, -1, -1

@@ -20,7 +20,7 @@ from abm.errors import CareError
 from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
 from abm.factors import UNIT, Environment, System, checked_factors, environment
 from abm.files import replacing
-from abm.kernels import Chances, People, advance_span
+from abm.kernels import NEVER, Chances, People, advance_span
 from abm.log_kernels import count_flows, list_options, order_by_week
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import (
@@ -168,10 +168,11 @@ def check_population(journey: Journey, population: Population) -> None:
 
 def people_of(population: Population) -> People:
     """Return the children as the loops read them; state, history and since are copies."""
+    due = np.where(population.enter_edge < 0, 0, np.minimum(population.enter_week, NEVER)).astype(np.int16)
     return People(
         population.child, population.birth_week, population.risk, population.uasc, population.enter_week,
         population.enter_edge, population.leave_week, population.state.copy(), population.history.copy(),
-        population.since_week.copy(), np.where(population.enter_edge < 0, 0, population.enter_week).astype(np.int32),
+        population.since_week.copy(), due,
     )  # fmt: skip
 
 
@@ -193,7 +194,7 @@ class Engine:
         check_population(prepared.journey, population)
         self.prepared, self.population, self.seed, self.log, self.area = prepared, population, seed, log, area
         self.n_weeks, self.week = n_weeks, 0
-        self.people = people_of(population)
+        self.people, self._turn = people_of(population), np.empty(len(population), np.int32)
         self.flows = np.zeros((n_weeks, prepared.journey.tables.n_edges), np.int64)
         self._halves = np.uint64(low), np.uint64(high)
         self._rows, self._n_rows = new_rows(self._rows_expected() if log else 0), 0
@@ -236,7 +237,7 @@ class Engine:
         while begin < n:
             begin, self._n_rows, state, group = advance_span(
                 self.week, stop, begin, *self._halves, self.prepared.edges, chances,
-                self.people, self._rows, self._n_rows, self.log, self.flows,
+                self.people, self._turn, self._rows, self._n_rows, self.log, self.flows,
             )  # fmt: skip
             if state >= 0:
                 raise self.nothing_follows(state, group, begin)
