@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,11 +92,13 @@ def run_columns(
     n_weeks: int,
     first_week: int = 0,
     cache: dict[int, Values] | None = None,
+    watch: Callable[[int, Array], None] | None = None,
 ) -> Trajectory:
     """Advance the columns from `first_week` for `n_weeks` and return the expected stocks and flows.
 
     thresholds  uint64[Y, E, G, B]  by model year; the last year holds for what lies beyond
     cache       values of the matrices by model year, of earlier calls with the same thresholds; added to
+    watch       told each week and the mass at its beginning, float64[cells, columns], which it must not change
     """
     grid, tables = field.grid, field.journey.tables
     n_years = -(-n_weeks // WEEKS_PER_YEAR)
@@ -112,6 +115,8 @@ def run_columns(
     arrivals: dict[tuple[int, str, int], tuple[Array, Array]] = {}
     for t in range(n_weeks):
         week, model_year = first_week + t, t // WEEKS_PER_YEAR
+        if watch is not None:
+            watch(week, mass)
         year = min(week // WEEKS_PER_YEAR, thresholds.shape[0] - 1)
         age = week - columns.birth_week
         band = np.minimum(np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age, 0), side="right") - 1, N_AGES - 1)
