@@ -2,17 +2,23 @@
 
 Its rates are the mean rates of a trajectory of the banded mean field (so it is derived from the same tables as the
 simulation); its yearly factors are fitted by itself (calibration/system.py). Turning 18 is a rate like any other.
+
+It can be given the system that a simulation is given (`abm.factors.System`): it is shown the stocks and flows of each
+week, and its factors are taken as their mean over the histories of the children who flow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.meanfield import competing
-from abm.pathway import WEEKS_PER_YEAR, Journey
+from abm.errors import CareError
+from abm.factors import UNIT, System, checked_factors
+from abm.meanfield import UNACCOMPANIED_STRATUM, MeanField, competing
+from abm.pathway import AGE_EDGES_WEEKS, N_AGES, N_HISTORIES, WEEKS_PER_YEAR, Journey
 from abm.trajectory import Trajectory
 
 Array = NDArray[np.float64]
@@ -28,6 +34,7 @@ class ClassicRates:
     inflow  float64[years, E]  children a year who enter by the diary: born, moved in, came alone
     start   float64[S]         stocks on day one
     alone   float64[E]         share of outcomes of those who came alone
+    history float64[E, 3]      of those who take the edge, the shares by history; needed under a system alone
     """
 
     rate: Array
@@ -35,6 +42,7 @@ class ClassicRates:
     inflow: Array
     start: Array
     alone: Array
+    history: Array | None = None
 
 
 def derive(journey: Journey, path: Trajectory, start: Array, n_years: int, alone: Array) -> ClassicRates:
@@ -74,10 +82,43 @@ def _entries(journey: Journey) -> list[int]:
     return journey.edges_of(*names)
 
 
-def run_classic(journey: Journey, rates: ClassicRates, multipliers: Array, n_weeks: int) -> tuple[Array, Array]:
+def history_shares(
+    field: MeanField, thresholds: NDArray[np.uint64], mass: Sequence[Array], age_weeks: Sequence[NDArray[np.int64]]
+) -> Array:
+    """Return float64[E, 3]: of the children who take an edge, the shares by history, under one year's thresholds.
+
+    thresholds  uint64[E, G, B]
+    mass        of some days, float64[cells, columns]  children in the cells of the mean field
+    age_weeks   of the same days, int64[columns]       ages
+
+    Where nobody flows the histories have equal shares. Children who came alone count to the last history.
+    """
+    n_pieces, out = field.grid.n_pieces, np.zeros((field.journey.tables.n_edges, N_HISTORIES))
+    stratum = np.arange(field.grid.n_cells) // n_pieces
+    history = np.where(stratum == UNACCOMPANIED_STRATUM, N_HISTORIES - 1, stratum % N_HISTORIES)
+    band = [np.searchsorted(AGE_EDGES_WEEKS, np.maximum(a, 0), side="right") - 1 for a in age_weeks]
+    for age in range(N_AGES):
+        children = np.sum([m[:, b == age].sum(axis=1) for m, b in zip(mass, band, strict=True)], axis=0)
+        _, flow = field.matrices(thresholds, age)
+        for h in range(N_HISTORIES):
+            out[:, h] += flow @ np.where(history == h, children, 0.0)
+    total = out.sum(axis=1, keepdims=True)
+    shares: Array = np.where(total > 0, out / np.maximum(total, 1e-300), 1.0 / N_HISTORIES)
+    return shares
+
+
+def run_classic(
+    journey: Journey, rates: ClassicRates, multipliers: Array, n_weeks: int, system: System | None = None
+) -> tuple[Array, Array]:
     """Advance the stocks week by week; return (stocks [weeks, S], flows [weeks, E]).
 
     multipliers  float64[years, T]  on rates and shares, the last year holding beyond
+    system       what answers to the stocks and flows of every week, from its beginning; it serves one run
+
+    Errors
+    ------
+    CareError
+        Under a system: for rates that do not know the histories of those who flow, or factors beyond their limits.
     """
     tables = journey.tables
     stock = rates.start.copy()
@@ -85,11 +126,21 @@ def run_classic(journey: Journey, rates: ClassicRates, multipliers: Array, n_wee
     entries = set(_entries(journey))
     stays = [s for s in range(tables.n_states) if not tables.at_once[s]]
     order = _at_once_order(journey)
+    if system is not None and rates.history is None:
+        raise CareError(
+            "Under a system the rates need the histories of those who flow", "classic", "Set them by `history_shares`"
+        )
     for week in range(n_weeks):
         year = week // WEEKS_PER_YEAR
         if week % WEEKS_PER_YEAR == 0:
             factor = multipliers[min(year, len(multipliers) - 1), tables.transition]
             chance, share, alone = _chances(journey, rates, factor, stays, entries)
+            plain = chance, share, alone
+        if system is not None:
+            before = flows[week - 1] if week else np.zeros(tables.n_edges)
+            answer = system.factors(week, stock, before)
+            checked_factors(answer, system.limits, journey, week)
+            chance, share, alone = plain if (answer == UNIT).all() else _under(journey, rates, factor, answer)
         flow = chance * stock[tables.source]
         entering = rates.inflow[min(year, len(rates.inflow) - 1)] / WEEKS_PER_YEAR
         flow += entering
@@ -102,6 +153,32 @@ def run_classic(journey: Journey, rates: ClassicRates, multipliers: Array, n_wee
         stock = np.where(tables.at_once, 0.0, stock + change)
         stocks[week], flows[week] = stock, flow
     return stocks, flows
+
+
+def _under(
+    journey: Journey, rates: ClassicRates, factor: Array, answer: NDArray[np.int64]
+) -> tuple[Array, Array, Array]:
+    """Return what `_chances` does, under the factors int64[T, 3] of a week: all states side by side, for speed."""
+    assert rates.history is not None
+    tables = journey.tables
+    by_chance = tables.weekly | tables.outcome
+    given = answer[tables.transition] / UNIT
+    # Shares by history add up to 1 but for a rounding, so what is over 1 is averaged: no factor, no change.
+    mean = np.where(by_chance, 1.0 + ((given - 1.0) * rates.history).sum(axis=1), 1.0)
+    # Children who come alone have no history yet in the week in which they come.
+    newcomer = np.where(by_chance, given[:, 0], 1.0)
+    fire = -np.expm1(-rates.rate * factor * mean / WEEKS_PER_YEAR)
+    n_most = int(np.diff(tables.first).max())
+    place = np.arange(tables.n_edges) - tables.first[tables.source]
+    beside = np.zeros((n_most, tables.n_states))
+    beside[place, tables.source] = fire
+    chance = competing(beside)[place, tables.source]
+    out = []
+    for base, by in ((rates.share, mean), (rates.alone, newcomer)):
+        weight = np.where(tables.outcome, base * factor * by, 0.0)
+        whole = np.bincount(tables.source, weight, tables.n_states)[tables.source]
+        out.append(weight / np.maximum(whole, 1e-300))
+    return np.where(tables.at_once[tables.source], 0.0, chance), out[0], out[1]
 
 
 def _at_once_order(journey: Journey) -> list[int]:

@@ -1,0 +1,97 @@
+"""The course that behaviours answer to departures from, and an area as classic system dynamics, worked out quickly.
+
+Both come from the banded mean field of the same area under the same parameters, without behaviours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.behaviour import Reference
+from abm.classic import ClassicRates, derive, history_shares, run_classic
+from abm.cohorts import columns_of
+from abm.factors import System
+from abm.meanfield import MeanField, make_grid
+from abm.parameters import Parameters
+from abm.pathway import N_AGES, WEEKS_PER_YEAR, Journey, unaccompanied_group
+from abm.scenario import Scenario
+from abm.trajectory import run_columns
+
+Array = NDArray[np.float64]
+_BLOCK = 13
+"""Birth weeks in a column: as in a fit."""
+
+
+@dataclass(frozen=True)
+class ClassicCase:
+    """An area as classic system dynamics: rates with histories, yearly factors, and its own course without behaviours.
+
+    multipliers  float64[years, T]
+    stocks       float64[weeks, S], flows float64[weeks, E]  without behaviours
+    reference    the same course, as behaviours are given it
+    """
+
+    journey: Journey
+    rates: ClassicRates
+    multipliers: Array
+    stocks: Array
+    flows: Array
+    reference: Reference
+
+    def run(self, system: System | None) -> tuple[Array, Array]:
+        """Return stocks and flows under a system."""
+        return run_classic(self.journey, self.rates, self.multipliers, self.reference.n_weeks, system)
+
+
+def mean_course(
+    scenario: Scenario, parameters: Parameters, journey: Journey, *, field: MeanField | None = None
+) -> Reference:
+    """Return the mean course of a scenario without behaviours: the reference of its simulated runs.
+
+    It is that of the banded mean field, which strays a little from the mean of runs (docs/explanation/mean_field.md).
+    """
+    field = field or MeanField(journey, make_grid(journey))
+    columns = columns_of(scenario, field, _BLOCK)
+    path = run_columns(field, parameters.thresholds(journey), columns, scenario.n_weeks)
+    return Reference.of_course(_stocks(field, columns.mass), path.stocks, path.flows)
+
+
+def classic_case(
+    scenario: Scenario,
+    parameters: Parameters,
+    journey: Journey,
+    *,
+    n_weeks: int | None = None,
+    field: MeanField | None = None,
+) -> ClassicCase:
+    """Return a scenario as classic system dynamics, for its own weeks or for more, with the last year's inflow then."""
+    field = field or MeanField(journey, make_grid(journey))
+    columns = columns_of(scenario, field, 4 * _BLOCK)
+    thresholds = parameters.thresholds(journey)
+    path = run_columns(field, thresholds, columns, scenario.n_weeks)
+    n_years = scenario.n_weeks // WEEKS_PER_YEAR
+    arrivals = scenario.plan.arrival_ages
+    alone = np.zeros(journey.tables.n_edges)
+    edge = journey.edge("came_alone", "elsewhere")
+    for band, part in ((0, arrivals[:16].sum()), (N_AGES - 1, arrivals[16:].sum())):
+        for chain, chance in field.entry_chains(edge, thresholds[0], unaccompanied_group(band)):
+            alone[list(chain)] += chance * part
+    ages = -columns.birth_week, scenario.n_weeks - columns.birth_week
+    made = derive(journey, path, _stocks(field, columns.mass), n_years, alone)
+    rates = ClassicRates(
+        made.rate, made.share, made.inflow, made.start, made.alone,
+        history_shares(field, thresholds[0], (columns.mass, path.mass), ages),
+    )  # fmt: skip
+    yearly = parameters.multipliers[:n_years]
+    # The derived rates hold the mean of the yearly factors.
+    multipliers = np.where(yearly > 0, yearly, 1.0) / np.exp(np.log(np.where(yearly > 0, yearly, 1.0)).mean(axis=0))
+    stocks, flows = run_classic(journey, rates, multipliers, n_weeks or scenario.n_weeks)
+    reference = Reference.of_course(rates.start, stocks, flows)
+    return ClassicCase(journey, rates, multipliers, stocks, flows, reference)
+
+
+def _stocks(field: MeanField, mass: Array) -> Array:
+    return np.asarray(field.summing @ mass.sum(axis=1)).ravel()
