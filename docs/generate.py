@@ -26,6 +26,8 @@ from abm.diagram import diagram
 from abm.journey import JOURNEY
 from calibration.levers import LEVERS
 from calibration.rates import read_rates
+from calibration.statutory import read_sources, read_statutes
+from calibration.statutory_page import reference_statutes
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -53,6 +55,7 @@ def pages() -> dict[Path, str]:
         "figures.md": reference_outputs(),
         "parameters.md": reference_parameters(read_rates(JOURNEY).values),
         "assumptions.md": _assumptions(),
+        "statutory_clocks.md": reference_statutes(read_statutes(), read_sources()),
         "journey_as_text.md": f"# The journey as text\n\n```text\n{listing(JOURNEY)}```\n",
     }
     made = {REFERENCE / name: NOTICE + text for name, text in texts.items()}
