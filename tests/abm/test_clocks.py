@@ -14,13 +14,16 @@ from scipy import stats
 from abm.clocks import Rule, changes, first_day, in_force, with_clocks
 from abm.cohorts import columns_of_population
 from abm.errors import CareError
+from abm.factors import UNIT
 from abm.journey import JOURNEY
 from abm.meanfield import MeanField, make_grid
+from abm.mesa_model import CareModel
 from abm.parameters import Parameters
-from abm.pathway import N_GROUPS, WEEKS_PER_YEAR, Journey
+from abm.pathway import N_GROUPS, N_HISTORIES, WEEKS_PER_YEAR, Journey
 from abm.population import population_of
 from abm.simulate import simulate
 from abm.trajectory import run_columns
+from tests.abm.test_factors import Given
 from tests.abm.toys import busy_parameters, empty_scenario, moves, parameters_of, rates_of, small_area, state
 
 FALSE_ALARM = 1e-6
@@ -166,6 +169,23 @@ def test_without_concentration_a_run_is_the_same_bit_for_bit():
     other = simulate(scenario, with_clocks(JOURNEY, parameters, rules, 2021)[1], 5, with_clocks(
         JOURNEY, parameters, rules, 2021)[0])  # fmt: skip
     assert other.digest != plain.digest
+
+
+def test_every_form_of_the_engine_gives_the_same_run_with_clocks_on():
+    rules = [
+        rule("plans", clock="protected", transitions=("child_protection_plan_ended",)),
+        rule("homes", clock="care", transitions=("returned_home_planned", "moved_to_foster_carers")),
+    ]
+    scenario = small_area(300, 104)
+    journey, parameters = with_clocks(JOURNEY, busy_parameters(2), rules, scenario.first_year)
+    run = simulate(scenario, parameters, 3, journey)
+    run.check()
+    assert simulate(scenario, parameters, 3, journey, span=1).digest == run.digest
+    nothing = Given(np.full((len(JOURNEY.transitions), N_HISTORIES), UNIT, np.int64))
+    assert simulate(scenario, parameters, 3, journey, system=nothing).digest == run.digest
+    agents = CareModel(scenario=scenario, parameters=parameters, journey=journey, engine="agents", rng=3)
+    agents.run_model()
+    assert agents.result().digest == run.digest
 
 
 N_WEEKS, N_CHILDREN = 78, 20_000
