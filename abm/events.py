@@ -14,12 +14,18 @@ from abm.parameters import CERTAIN
 from abm.pathway import DIARY, WEEKS_TO_18, Journey
 from abm.population import Population
 
-CHANCE, OUTCOME, DATE, PLAN = 0, 1, 2, 3
-"""Origins of an event: a weekly chance; decided at once after the row before; a birthday; born, arrived, moved away."""
+CHANCE, OUTCOME, DATE, PLAN, TOGETHER = 0, 1, 2, 3, 4
+"""Origins of an event: a weekly chance; decided at once after the row before; a birthday; born, arrived, moved away;
+with a brother or sister."""
+JOINED = 128
+"""Added to the context of an event that a child had part in because a brother or sister had it."""
 
 
 class Rows(NamedTuple):
-    """Columns of the event log, all of the same length: one row an event."""
+    """Columns of the event log, all of the same length: one row an event.
+
+    `context` is that of the child's family then (`abm.family_life`), 0 where families do not matter.
+    """
 
     child: NDArray[np.int32]
     week: NDArray[np.int16]
@@ -27,6 +33,7 @@ class Rows(NamedTuple):
     edge: NDArray[np.uint16]
     threshold: NDArray[np.uint64]
     draw: NDArray[np.uint32]
+    context: NDArray[np.uint8]
 
 
 def new_rows(n: int) -> Rows:
@@ -38,6 +45,7 @@ def new_rows(n: int) -> Rows:
         edge=np.zeros(n, np.uint16),
         threshold=np.zeros(n, np.uint64),
         draw=np.zeros(n, np.uint32),
+        context=np.zeros(n, np.uint8),
     )
 
 
@@ -54,8 +62,12 @@ def origins(journey: Journey) -> NDArray[np.uint8]:
 
 
 def log_columns(journey: Journey, rows: Rows) -> dict[str, NDArray[Any]]:
-    """Return the log's exact columns by name; `threshold` and `draw` are whole numbers, shares of 2**32."""
+    """Return the log's exact columns by name; `threshold` and `draw` are whole numbers, shares of 2**32.
+
+    Where families matter, `context` is among them.
+    """
     tables = journey.tables
+    context = {"context": rows.context} if rows.context.any() else {}
     return {
         "child": rows.child,
         "week": rows.week,
@@ -63,9 +75,10 @@ def log_columns(journey: Journey, rows: Rows) -> dict[str, NDArray[Any]]:
         "transition": tables.transition[rows.edge],
         "from_state": tables.source[rows.edge],
         "to_state": tables.target[rows.edge],
-        "origin": origins(journey)[rows.edge],
+        "origin": np.where(rows.context & JOINED, np.uint8(TOGETHER), origins(journey)[rows.edge]),
         "threshold": rows.threshold,
         "draw": rows.draw,
+        **context,
     }
 
 

@@ -22,8 +22,10 @@ from abm.pathway import N_HISTORIES, WEEKS_PER_YEAR, Journey
 
 UNIT = STEPS_PER_UNIT
 """The factor that changes nothing."""
+NO_FACTOR = UNIT * UNIT
+"""The product of two such factors: what the system answers, and what the child's family makes of it."""
 LARGEST = 64 * UNIT
-_UNIT, _CERTAIN = float(UNIT), float(CERTAIN)
+_UNIT, _NO_FACTOR, _CERTAIN = float(UNIT), float(NO_FACTOR), float(CERTAIN)
 
 
 class System(Protocol):
@@ -67,6 +69,11 @@ def environment(n_weeks: int, journey: Journey, names: tuple[str, ...]) -> Envir
     return Environment(names, np.zeros((n_weeks, len(names))), factors)
 
 
+def no_factors(journey: Journey) -> NDArray[np.int64]:
+    """Return factors, or limits of factors, that change nothing, int64[T, H]."""
+    return np.full((len(journey.transitions), N_HISTORIES), UNIT, np.int64)
+
+
 def strengths(parameters: Parameters, journey: Journey) -> NDArray[np.float64]:
     """Return what factors act on, float64[Y, G, B, E]: a week's hazard of weekly edges, the weight of outcomes."""
     mine, tables = parameters.checked(journey), journey.tables
@@ -104,10 +111,10 @@ def checked_factors(factors: NDArray[np.int64], limits: NDArray[np.int64], journ
 
 @compiled(inline=True)
 def kernel_under(strength: Any, factor: Any) -> Any:
-    """Return the threshold, uint64, of a weekly edge under a factor."""
+    """Return the threshold, uint64, of a weekly edge under a product of two factors, in 1/NO_FACTOR."""
     if factor == 0:
         return np.uint64(0)
-    return np.uint64(math.floor(kernel_fires(strength * (factor / _UNIT)) * _CERTAIN + 0.5))
+    return np.uint64(math.floor(kernel_fires(strength * (factor / _NO_FACTOR)) * _CERTAIN + 0.5))
 
 
 @compiled(inline=True)
@@ -119,8 +126,8 @@ def kernel_of_weights(weight: Any, left: Any) -> Any:
 
 
 def outcome_under(weights: NDArray[np.float64], factors: NDArray[np.int64]) -> list[int]:
-    """Return the thresholds of a state's outcomes under their factors, in order: the readable form of the loop."""
-    weighed = [float(w) * (int(f) / _UNIT) for w, f in zip(weights, factors, strict=True)]
+    """Return the thresholds of a state's outcomes under products of two factors, in order: the loop's readable form."""
+    weighed = [float(w) * (int(f) / _NO_FACTOR) for w, f in zip(weights, factors, strict=True)]
     out, left = [], 0.0
     for weight in reversed(weighed):
         left += weight

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from abm.compiled import compiled
 from abm.draws import FOUR_WEEKS, kernel_philox, kernel_word
-from abm.factors import UNIT, kernel_of_weights, kernel_under
+from abm.factors import NO_FACTOR, kernel_of_weights, kernel_under
 from abm.parameters import CERTAIN
 from abm.pathway import (
     AGE_EDGES_WEEKS,
@@ -38,7 +38,7 @@ from abm.quiet import (
 _AGE_EDGES = np.array(AGE_EDGES_WEEKS, np.int64)
 _CERTAIN, _NO_DRAW = np.uint64(CERTAIN), np.uint64(0)
 _FAR, _FOUR_WEEKS = 1 << 30, np.uint64(FOUR_WEEKS)
-_PER_UNIT = float(UNIT)
+_PER_UNIT = float(NO_FACTOR)
 _LOWEST, _FIRST, _MORE = chances()
 
 
@@ -86,6 +86,7 @@ class Chances(NamedTuple):
     factored    bool                 whether any factor is other than 1; if so, the span is one week
     strength    float64[Y, G, B, E]  hazards of a week and weights of outcomes: what factors act on (`abm.factors`)
     factor      int64[E, H]          by edge and history, in 1/1024
+    context     int64[C, E]          by the child's context, that is its family's, and edge, in 1/1024
     """
 
     thresholds: NDArray[np.uint64]
@@ -93,13 +94,15 @@ class Chances(NamedTuple):
     factored: bool
     strength: NDArray[np.float64]
     factor: NDArray[np.int64]
+    context: NDArray[np.int64]
 
 
 class People(NamedTuple):
-    """The children of a run, all arrays of N; state, history, since and due change as weeks pass.
+    """The children of a run, all arrays of N; state, history, since, due and context change as weeks pass.
 
     `enter_edge` is -1 for children who are there on day one; `since` is the week the child's clock began; `due` is the
     first week in which something may happen to the child, at most NEVER. It follows from the rest: 0 is always right.
+    `context` is 0 where families do not matter.
     """
 
     child: NDArray[np.int32]
@@ -113,6 +116,7 @@ class People(NamedTuple):
     history: NDArray[np.uint8]
     since: NDArray[np.int32]
     due: NDArray[np.int16]
+    context: NDArray[np.uint8]
 
 
 NEVER = (1 << 15) - 1
@@ -168,6 +172,38 @@ def group_at(age: Any, risk: Any, history: Any, uasc: Any) -> Any:
 
 
 @compiled(inline=True)
+def outcome_at_once(
+    low: Any, high: Any, identity: Any, week: Any, year: Any, group: Any, history: Any, context: Any, state: Any,
+    edges: Any, chances: Any, by_weight: Any,
+) -> Any:  # fmt: skip
+    """Return (edge, threshold, draw): outcomes in turn, each given that none before it was taken; edge -1 for none.
+
+    by_weight  uint64[E] (of length 1 unless factored)  work space
+    """
+    taken, threshold, draw = -1, _CERTAIN, _NO_DRAW
+    first, last = edges.outcome_first[state], edges.outcome_first[state + 1]
+    weighed = False
+    if chances.factored:
+        left = 0.0
+        for x in range(last - 1, first - 1, -1):
+            trial = int(edges.outcome[x])
+            under = chances.factor[trial, history] * chances.context[context, trial]
+            weighed = weighed or under != NO_FACTOR
+            weight = chances.strength[year, group, 0, trial] * (under / _PER_UNIT)
+            left += weight
+            by_weight[x - first] = kernel_of_weights(weight, left)
+    for x in range(first, last):
+        trial = int(edges.outcome[x])
+        threshold = by_weight[x - first] if weighed else chances.thresholds[year, group, 0, trial]
+        if threshold > 0:
+            draw = kernel_word(low, high, identity, np.uint64(week), edges.purpose[trial])
+            if draw < threshold:
+                taken = trial
+                break
+    return taken, threshold, draw
+
+
+@compiled(inline=True)
 def list_due(due: Any, stop: Any, begin: Any, out: Any) -> Any:
     """List the children from `begin` on to whom something may happen before week `stop`; returns how many they are."""
     found, block = 0, 32
@@ -202,7 +238,7 @@ def advance_span(
     if the log was full; otherwise nothing could follow in that state for that group.
     """
     thresholds, cells, factored = chances.thresholds, chances.cells, chances.factored
-    strength, factor = chances.strength, chances.factor
+    strength, factor, by_context = chances.strength, chances.factor, chances.context
     n, n_years = people.state.size, thresholds.shape[0]
     n_clock = edges.band.shape[1]
     capacity = rows.child.size
@@ -216,7 +252,7 @@ def advance_span(
         birth, leave = int(people.birth_week[i]), int(people.leave_week[i])
         risk, uasc = int(people.risk[i]), people.uasc[i]
         state, history, since = int(people.state[i]), int(people.history[i]), int(people.since[i])
-        identity = np.uint64(people.child[i])
+        identity, context = np.uint64(people.child[i]), int(people.context[i])
         first_row = n_rows
         opened, opened_for = -1, -1
         while week < stop:
@@ -282,10 +318,12 @@ def advance_span(
                                     then_group = group_at(then - birth, risk, history, uasc)
                                     then_band = edges.band[state, min(then - since - 1, n_clock - 1)]
                                     trial_threshold = thresholds[year, then_group, then_band, trial]
-                                    if factored and factor[trial, history] != UNIT:
-                                        trial_threshold = kernel_under(
-                                            strength[year, then_group, then_band, trial], factor[trial, history]
-                                        )
+                                    if factored:
+                                        under = factor[trial, history] * by_context[context, trial]
+                                        if under != NO_FACTOR:
+                                            trial_threshold = kernel_under(
+                                                strength[year, then_group, then_band, trial], under
+                                            )
                                     if trial_draw >= trial_threshold or (
                                         then == found and edge >= 0 and trial_draw * threshold >= draw * trial_threshold
                                     ):
@@ -316,10 +354,10 @@ def advance_span(
                         for x in range(first, last):
                             trial = edges.weekly[x]
                             trial_threshold = thresholds[year, group, band, trial]
-                            if factored and factor[trial, history] != UNIT:
-                                trial_threshold = kernel_under(
-                                    strength[year, group, band, trial], factor[trial, history]
-                                )
+                            if factored:
+                                under = factor[trial, history] * by_context[context, trial]
+                                if under != NO_FACTOR:
+                                    trial_threshold = kernel_under(strength[year, group, band, trial], under)
                             if trial_threshold > 0:
                                 at = x - first
                                 if drawn_for[at] != week >> 2:
@@ -349,6 +387,7 @@ def advance_span(
                     rows.edge[n_rows] = edge
                     rows.threshold[n_rows] = threshold
                     rows.draw[n_rows] = draw
+                    rows.context[n_rows] = context
                     n_rows += 1
                 else:
                     flows[week, edge] += 1
@@ -359,26 +398,10 @@ def advance_span(
                 state = target
                 if not edges.at_once[state]:
                     break
-                # What follows in the same week: outcomes in turn, each given that none before it was taken.
-                edge = -1
-                first, last = edges.outcome_first[state], edges.outcome_first[state + 1]
-                weighed = False
-                if factored:
-                    left = 0.0
-                    for x in range(last - 1, first - 1, -1):
-                        trial = int(edges.outcome[x])
-                        weighed = weighed or factor[trial, history] != UNIT
-                        weight = strength[year, group, 0, trial] * (factor[trial, history] / _PER_UNIT)
-                        left += weight
-                        by_weight[x - first] = kernel_of_weights(weight, left)
-                for x in range(first, last):
-                    trial = int(edges.outcome[x])
-                    threshold = by_weight[x - first] if weighed else thresholds[year, group, 0, trial]
-                    if threshold > 0:
-                        draw = kernel_word(low, high, identity, np.uint64(week), edges.purpose[trial])
-                        if draw < threshold:
-                            edge = trial
-                            break
+                # What follows in the same week.
+                edge, threshold, draw = outcome_at_once(
+                    low, high, identity, week, year, group, history, context, state, edges, chances, by_weight
+                )
                 if edge < 0:
                     return i, first_row, state, group
                 step += 1

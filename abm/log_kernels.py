@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from abm.compiled import compiled
-from abm.factors import UNIT, kernel_of_weights, kernel_under
+from abm.events import JOINED
+from abm.factors import NO_FACTOR, kernel_of_weights, kernel_under
 from abm.kernels import group_at
 from abm.parameters import CERTAIN
 from abm.pathway import WEEKS_PER_YEAR
 
-_CERTAIN, _PER_UNIT = np.uint64(CERTAIN), float(UNIT)
+_CERTAIN, _PER_UNIT = np.uint64(CERTAIN), float(NO_FACTOR)
 
 
 @compiled(nogil=True)
@@ -20,6 +21,22 @@ def count_flows(rows: Any, first: Any, last: Any, flows: Any) -> None:
     """Count the log rows from `first` to before `last` by week and edge, into int64[weeks, E]."""
     for r in range(first, last):
         flows[rows.week[r], rows.edge[r]] += 1
+
+
+@compiled(nogil=True)
+def order_by_child(rows: Any, n_rows: Any, n_children: Any) -> Any:
+    """Return int64[n_rows]: the order of log rows by child, else as they are (a stable counting sort)."""
+    first = np.zeros(n_children + 1, np.int64)
+    for r in range(n_rows):
+        first[rows.child[r] + 1] += 1
+    for child in range(n_children):
+        first[child + 1] += first[child]
+    order = np.empty(n_rows, np.int64)
+    for r in range(n_rows):
+        child = rows.child[r]
+        order[first[child]] = r
+        first[child] += 1
+    return order
 
 
 @compiled(nogil=True)
@@ -47,7 +64,7 @@ def list_options(
 ) -> Any:
     """List what could have happened at each event of the chosen children, by reading their log again.
 
-    factors  int32[weeks, E, H]  of each week where `chances` are factored, else of no weeks
+    factors  int64[weeks, E, H]  of each week where `chances` are factored, else of no weeks
     people   People     as on day one; state, history and since are changed
     rows     Rows       the log in its canonical order; `child` is a position in `people`
     chosen   bool[N]    children whose options are listed
@@ -75,25 +92,31 @@ def list_options(
             band = edges.band[state, min(max(week - since - 1, 0), n_clock - 1)]
             first, last = edges.weekly_first[state], edges.weekly_first[state + 1]
             open_edges = edges.weekly
+        context, joined = rows.context[r] & ~JOINED, (rows.context[r] & JOINED) != 0
         by_chance = False
         for x in range(first, last):
             by_chance = by_chance or open_edges[x] == taken
-        if by_chance:
+        if joined:
+            if fill:
+                row[n], edge[n], threshold[n] = r, taken, rows.threshold[r]
+            n += 1
+        elif by_chance:
             known, weighed, left = before[i], False, 0.0
             if factored and edges.at_once[state]:
                 for x in range(last - 1, first - 1, -1):
-                    weighed = weighed or factors[week, open_edges[x], known] != UNIT
-                    factor = factors[week, open_edges[x], known] / _PER_UNIT
-                    weight = strength[year, group, band, open_edges[x]] * factor
+                    under = factors[week, open_edges[x], known] * chances.context[context, open_edges[x]]
+                    weighed = weighed or under != NO_FACTOR
+                    weight = strength[year, group, band, open_edges[x]] * (under / _PER_UNIT)
                     left += weight
                     by_weight[x - first] = kernel_of_weights(weight, left)
             for x in range(first, last):
                 chance = thresholds[year, group, band, open_edges[x]]
                 if weighed:
                     chance = by_weight[x - first]
-                elif factored and not edges.at_once[state] and factors[week, open_edges[x], known] != UNIT:
-                    hazard = strength[year, group, band, open_edges[x]]
-                    chance = kernel_under(hazard, factors[week, open_edges[x], known])
+                elif factored and not edges.at_once[state]:
+                    under = factors[week, open_edges[x], known] * chances.context[context, open_edges[x]]
+                    if under != NO_FACTOR:
+                        chance = kernel_under(strength[year, group, band, open_edges[x]], under)
                 if chance > 0:
                     if fill:
                         row[n], edge[n], threshold[n] = r, open_edges[x], chance

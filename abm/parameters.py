@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.errors import CareError, did_you_mean
+from abm.family_life import FamilyLife
 from abm.pathway import N_GROUPS, WEEKS_PER_YEAR, Journey
 
 CERTAIN = 1 << 32
@@ -60,6 +61,7 @@ class Parameters:
     rates        float64[E, G, B]  hazards per year of weekly edges (inf: certain); weights of outcomes
     multipliers  float64[Y, T]     by model year and transition, on hazards and weights; 1 leaves the rate as it is
     values       the declared numbers that went into them, for reports
+    families     what families do to the journeys of their children; None: nothing
 
     Errors
     ------
@@ -71,6 +73,7 @@ class Parameters:
     rates: NDArray[np.float64]
     multipliers: NDArray[np.float64]
     values: tuple[Value, ...] = ()
+    families: FamilyLife | None = None
 
     def checked(self, journey: Journey) -> Parameters:
         """Return these parameters, with multipliers rounded to 1/1024, or raise if they do not fit the journey."""

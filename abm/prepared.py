@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from abm.errors import CareError
 from abm.factors import UNIT, largest_thresholds, strengths
+from abm.family_life import FamilyLife
+from abm.family_tables import FamilyTables, family_tables
 from abm.kernels import Chances, Edges, edges_of
 from abm.parameters import Parameters
 from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, Journey
@@ -52,10 +54,29 @@ class Prepared:
     @property
     def chances(self) -> Chances:
         """What decides in runs without a system."""
-        return Chances(self.by_group, self.cells, False, np.zeros((0, 0, 0, 0)), np.zeros((0, 0), np.int64))
+        none = np.zeros((0, 0), np.int64)
+        return Chances(self.by_group, self.cells, False, np.zeros((0, 0, 0, 0)), none, none)
+
+    @property
+    def families(self) -> FamilyLife | None:
+        """What families do, if anything."""
+        return None if self.parameters is None else self.parameters.families
+
+    @cached_property
+    def family_tables(self) -> FamilyTables:
+        """Family life as the loops read it; without families one that changes nothing."""
+        return family_tables(self.families or FamilyLife(), self.journey)
 
     def chances_within(self, limits: NDArray[np.int64]) -> Chances:
-        """Return what decides in runs with a system whose factors have these limits, int64[T, H]; all factors are 1."""
+        """Return what decides where the factors of a system have these limits, int64[T, H]; all of its factors are 1.
+
+        What families make of the chances is in it.
+        """
+        context = self.family_tables.context
+        if self.families is not None:
+            largest = np.full(limits.shape[0], UNIT, np.int64)
+            np.maximum.at(largest, self.journey.tables.transition, context.max(axis=0))
+            limits = -(-limits * largest[:, None] // UNIT)
         key = limits.tobytes()
         if key not in self._within:
             if self.parameters is None:
@@ -64,7 +85,8 @@ class Prepared:
             most = largest_thresholds(self.thresholds, strength, limits, self.journey)
             factor = np.full((self.journey.tables.n_edges, N_HISTORIES), UNIT, np.int64)
             self._within[key] = Chances(
-                self.by_group, cells_of(reachable(self.journey, most)), False, strength, factor
+                self.by_group, cells_of(reachable(self.journey, most)), self.families is not None, strength, factor,
+                context,
             )  # fmt: skip
         return self._within[key]
 

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 import abm
 from abm.compiled import HAS_NUMBA
+from abm.course import Course
 from abm.draws import area_seed, key_of
 from abm.errors import CareError
-from abm.events import Rows, check, children_frame, digest, events_frame, new_rows, stocks_from_flows, take
-from abm.factors import UNIT, Environment, System, checked_factors, environment
+from abm.events import Rows, check, children_frame, digest, events_frame, stocks_from_flows, take
+from abm.factors import UNIT, Environment, System, checked_factors, environment, no_factors
+from abm.family_weeks import Families, FamiliesTold
 from abm.files import replacing
-from abm.kernels import NEVER, Chances, People, advance_span
-from abm.log_kernels import count_flows, list_options, order_by_week
+from abm.kernels import NEVER, Chances, People
+from abm.log_kernels import list_options, order_by_child, order_by_week
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import (
     AGE_BANDS,
@@ -60,6 +62,7 @@ class Run:
     flows: NDArray[np.int64]
     log: bool = True
     environment: Environment | None = None
+    families: FamiliesTold | None = None
 
     @property
     def journey(self) -> Journey:
@@ -114,12 +117,15 @@ class Run:
                 raise CareError(f"There is no child {outside[0]}", remedy=f"This run has children 0 to {n - 1}")
             chosen[list(children)] = True
         args: tuple[Any, ...] = (self.prepared.edges, self.prepared.chances, np.zeros((0, 0, 0), np.int32))
-        if self.environment is not None:
-            factors = self.environment.factors
-            chances = self.prepared.chances_within(np.full(factors.shape[1:], UNIT, np.int64))
-            args = (self.prepared.edges, chances._replace(factored=True), factors[:, self.journey.tables.transition])
-        none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint64))
-        size = list_options(*args, people_of(self.population), self.rows, chosen, *none)
+        if self.environment is not None or self.prepared.families is not None:
+            none = no_factors(self.journey)
+            chances = self.prepared.chances_within(none)._replace(factored=True)
+            factors = np.broadcast_to(none.astype(np.int32), (self.scenario.n_weeks, *none.shape))
+            if self.environment is not None:
+                factors = self.environment.factors
+            args = (self.prepared.edges, chances, factors[:, self.journey.tables.transition])
+        empty = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint64))
+        size = list_options(*args, people_of(self.population), self.rows, chosen, *empty)
         row, edge, threshold = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.uint64)
         if size:
             list_options(*args, people_of(self.population), self.rows, chosen, row, edge, threshold)
@@ -172,15 +178,16 @@ def people_of(population: Population) -> People:
     return People(
         population.child, population.birth_week, population.risk, population.uasc, population.enter_week,
         population.enter_edge, population.leave_week, population.state.copy(), population.history.copy(),
-        population.since_week.copy(), due,
+        population.since_week.copy(), due, np.zeros(len(population), np.uint8),
     )  # fmt: skip
 
 
-class Engine:
+class Engine(Course):
     """A run under way: advanced a span of weeks at a time, in any division into spans, to the same result.
 
     The luck of its children is keyed by `seed` and, where it is named, the code of their area. With a `system` it is
     advanced a week at a time, whatever is asked, and the system is shown the area: `sample` children for each of ours.
+    Where the parameters say what families do, it is advanced a week at a time too.
     """
 
     def __init__(
@@ -190,14 +197,16 @@ class Engine:
         if not 0 < n_weeks <= MAX_WEEKS:
             raise CareError(f"A run of {n_weeks} weeks is not possible", remedy=f"Use 1 to {MAX_WEEKS} weeks")
         self.key = area_seed(seed, area)
-        low, high = key_of(self.key)
         check_population(prepared.journey, population)
         self.prepared, self.population, self.seed, self.log, self.area = prepared, population, seed, log, area
-        self.n_weeks, self.week = n_weeks, 0
-        self.people, self._turn = people_of(population), np.empty(len(population), np.int32)
-        self.flows = np.zeros((n_weeks, prepared.journey.tables.n_edges), np.int64)
-        self._halves = np.uint64(low), np.uint64(high)
-        self._rows, self._n_rows = new_rows(self._rows_expected() if log else 0), 0
+        n_rows = len(population) * 3 * n_weeks // (10 * WEEKS_PER_YEAR) if log else 0
+        people = people_of(population)
+        super().__init__(people, prepared.edges, n_weeks, key_of(self.key), _FIRST_ROWS + n_rows)
+        self.families: Families | None = None
+        if prepared.families is not None:
+            self.families = Families(
+                prepared.families, prepared.journey, population, people, n_weeks, self.key, log
+            )  # fmt: skip
         self.system, self.sample = system, sample
         self.environment = None if system is None else environment(n_weeks, prepared.journey, system.names)
         # Children by state at the beginning of a week, kept up by the flows: counting them all again takes longer.
@@ -206,14 +215,17 @@ class Engine:
     def advance(self, weeks: int) -> None:
         """Advance every child by some weeks, at most to the end of the run."""
         stop = min(self.week + weeks, self.n_weeks)
-        if self.system is None:
+        if self.system is None and self.families is None:
             self._advance(stop, self.prepared.chances)
             return
         while self.week < stop:
-            self._advance(self.week + 1, self._chances_now(self.system))
+            self._advance(self.week + 1, self._chances_now())
 
-    def _chances_now(self, system: System) -> Chances:
-        """Ask the system for this week's factors, and return what decides under them."""
+    def _chances_now(self) -> Chances:
+        """Ask the system, where there is one, for this week's factors, and return what decides under them."""
+        system = self.system
+        if system is None:
+            return self.prepared.chances_within(no_factors(self.prepared.journey))
         assert self.environment is not None
         journey, week = self.prepared.journey, self.week
         n_states, happened = journey.tables.n_states, self.flows[week - 1] if week else np.zeros_like(self.flows[0])
@@ -233,18 +245,15 @@ class Engine:
         return chances._replace(factored=True, factor=factors[journey.tables.transition].astype(np.int64))
 
     def _advance(self, stop: int, chances: Chances) -> None:
-        begin, n, counted = 0, len(self.population), self._n_rows
-        while begin < n:
-            begin, self._n_rows, state, group = advance_span(
-                self.week, stop, begin, *self._halves, self.prepared.edges, chances,
-                self.people, self._turn, self._rows, self._n_rows, self.log, self.flows,
-            )  # fmt: skip
-            if state >= 0:
-                raise self.nothing_follows(state, group, begin)
-            if begin < n:
-                self._grow()
-        if self.log:
-            count_flows(self._rows, counted, self._n_rows, self.flows)
+        # What happens within families is read off the log of the week, also where it is not kept after that.
+        counted, keep = self._n_rows, self.log or self.families is not None
+        self.run_loops(stop, chances, keep, self.nothing_follows)
+        if self.families is not None:
+            self.families.after(self, counted, chances, self.nothing_follows)
+        if keep:
+            self.count(counted)
+        if not self.log:
+            self._n_rows = 0
         self.week = stop
 
     def nothing_follows(self, state: int, group: int, row: int) -> CareError:
@@ -256,20 +265,12 @@ class Engine:
             "Give at least one of its outcomes a share above 0",
         )
 
-    def _rows_expected(self) -> int:
-        """Return the rows that a log begins with: about three for each child in ten years; it grows when it is full."""
-        return _FIRST_ROWS + len(self.population) * 3 * self.n_weeks // (10 * WEEKS_PER_YEAR)
-
-    def _grow(self) -> None:
-        larger = new_rows(2 * max(self._rows.child.size, 1))
-        for column in Rows._fields:
-            getattr(larger, column)[: self._n_rows] = getattr(self._rows, column)[: self._n_rows]
-        self._rows = larger
-
     def rows(self) -> Rows:
         """Return the log so far in its canonical order: week, child, step."""
-        order = order_by_week(self._rows, self._n_rows, self.n_weeks)
-        return take(self._rows, order)
+        if self.families is None:
+            return take(self._rows, order_by_week(self._rows, self._n_rows, self.n_weeks))
+        by_child = take(self._rows, order_by_child(self._rows, self._n_rows, len(self.population)))
+        return take(by_child, order_by_week(by_child, self._n_rows, self.n_weeks))
 
     def run(self, scenario: Scenario) -> Run:
         """Return the finished run."""
@@ -280,7 +281,16 @@ class Engine:
         if not np.array_equal(counted, stocks[-1]):
             raise CareError("Children and flows disagree at the end of the run", remedy="Please report this fault")
         return Run(
-            scenario, self.seed, self.prepared, self.population, rows, stocks, self.flows, self.log, self.environment
+            scenario,
+            self.seed,
+            self.prepared,
+            self.population,
+            rows,
+            stocks,
+            self.flows,
+            self.log,
+            self.environment,
+            None if self.families is None else self.families.told(),
         )
 
 

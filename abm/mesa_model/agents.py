@@ -10,8 +10,10 @@ from mesa.agent import Agent
 
 from abm.draws import week_word, word
 from abm.errors import CareError
-from abm.events import Rows, take
-from abm.factors import UNIT, kernel_under, outcome_under
+from abm.events import JOINED, Rows, take
+from abm.factors import NO_FACTOR, kernel_under, outcome_under
+from abm.family_life import CIRCUMSTANCES
+from abm.family_tables import context_of
 from abm.parameters import CERTAIN
 from abm.pathway import AGE_EDGES_WEEKS, WEEKS_PER_YEAR, WEEKS_TO_18, group_of, unaccompanied_group
 from abm.quiet import cell_of, small_draws
@@ -24,37 +26,35 @@ if TYPE_CHECKING:
 class AgentEngine(Engine):
     """A run whose events are told by the agents, one at a time and in any order within a week."""
 
-    def record(self, child: int, step: int, edge: int, threshold: int, draw: int) -> None:
-        """Add one event of this week to the log and the flows."""
-        if self._n_rows == self._rows.child.size:
-            self._grow()
-        rows, at = self._rows, self._n_rows
-        rows.child[at], rows.week[at], rows.step[at] = child, self.week, step
-        rows.edge[at], rows.threshold[at], rows.draw[at] = edge, threshold, draw
-        self._n_rows += 1
-        self.flows[self.week, edge] += 1
-
     def begin_week(self) -> None:
         """Ask the system, where there is one, for the factors of this week; once, before anybody moves."""
-        if self.system is not None and self._asked != self.week:
-            self._asked, self._now = self.week, self._chances_now(self.system)
+        if self._asked != self.week:
+            self._asked, self._began = self.week, self._n_rows
+            self._now = self.prepared.chances
+            if self.system is not None or self.families is not None:
+                self._now = self._chances_now()
 
-    def thresholds_now(self, edges: list[int], group: int, band: int, history: int) -> list[int]:
+    def events_of(self, child: int) -> list[int]:
+        """Return the edges that a child took this week, in order."""
+        mine = [r for r in range(self._began, self._n_rows) if self._rows.child[r] == child]
+        return [int(self._rows.edge[r]) for r in sorted(mine, key=lambda r: int(self._rows.step[r]))]
+
+    def thresholds_now(self, edges: list[int], group: int, band: int, history: int, context: int) -> list[int]:
         """Return this week's thresholds of all weekly edges, or of all outcomes, of a state."""
         by_year = self.prepared.thresholds
         year = min(self.week // WEEKS_PER_YEAR, len(by_year) - 1)
         plain = [int(by_year[year, edge, group, band]) for edge in edges]
         self.begin_week()
-        if self.system is None or not edges or not self._now.factored:
+        if not edges or not self._now.factored:
             return plain
-        factors = self._now.factor[edges, history]
+        factors = self._now.factor[edges, history] * self._now.context[context, edges]
         strengths = self._now.strength[year, group, band, edges]
         if not self.prepared.journey.tables.outcome[edges[0]]:
             pairs = zip(plain, strengths, factors, strict=True)
-            return [now if f == UNIT else int(kernel_under(float(s), int(f))) for now, s, f in pairs]
-        return plain if (factors == UNIT).all() else outcome_under(strengths, factors)
+            return [now if f == NO_FACTOR else int(kernel_under(float(s), int(f))) for now, s, f in pairs]
+        return plain if (factors == NO_FACTOR).all() else outcome_under(strengths, factors)
 
-    _asked = -1
+    _asked, _began = -1, 0
 
     def rows(self) -> Rows:
         """Return the log so far in its canonical order: week, child, step."""
@@ -142,29 +142,56 @@ class ChildAgent(View):
 
         The readable form of `abm.kernels.advance_span`, in plain whole numbers.
         """
-        run, tables = self.model.run, self.model.journey.tables
+        run = self.model.run
         if not isinstance(run, AgentEngine):
             raise CareError(
                 "A child's own step needs CareModel(engine='agents')", remedy="Here, model.step() steps all children"
             )
         people, i, week = run.people, self.row, run.week
+        run.begin_week()
         if people.enter_edge[i] >= 0 and week < people.enter_week[i]:
             return
+        state, since = int(people.state[i]), int(people.since[i])
+        event = self._planned(state) or self._by_chance(state, since, self._group())
+        if event is not None:
+            self.live_through(event)
+
+    def live_through(self, event: tuple[int, int, int], step: int = 0, like: list[int] | None = None) -> None:
+        """Have an event, (edge, threshold, draw), and what follows at once.
+
+        `like` is given for a child who joins in: the edges that followed for a brother or sister.
+        """
+        run, tables = self.model.run, self.model.journey.tables
+        assert isinstance(run, AgentEngine)
+        people, i, week = run.people, self.row, run.week
         state, history, since = int(people.state[i]), int(people.history[i]), int(people.since[i])
-        group = self._group()
-        event = self._planned(state) or self._by_chance(state, since, group)
-        step = 0
-        while event is not None:
+        group, context = self._group(), int(people.context[i])
+        joined, ahead = 0 if like is None else JOINED, list(like or ())
+        while True:
             edge, threshold, draw = event
-            run.record(self.row, step, edge, threshold, draw)
+            run.record(self.row, step, edge, threshold, draw, context | joined)
             target = int(tables.target[edge])
             if tables.clock[target] != tables.clock[state]:
                 since = week - int(tables.clock_at[edge])
             history = max(history, int(tables.history[edge]))
-            state = target
+            state, joined = target, 0
             step += 1
-            event = self._outcome(state, group) if tables.at_once[state] else None
+            if not tables.at_once[state]:
+                break
+            follows = self._joins(ahead.pop(0)) if ahead and tables.source[ahead[0]] == state else None
+            if follows is not None:
+                event, joined = follows, JOINED
+            else:
+                event, ahead = self._outcome(state, group), []
         people.state[i], people.history[i], people.since[i] = state, history, since
+
+    def _joins(self, edge: int) -> tuple[int, int, int] | None:
+        """Return the event of a child who joins in what a brother or sister had, or None: the draw decides."""
+        run = self.model.run
+        assert run.families is not None
+        chance, purpose = int(run.families.tables.join[edge]), int(run.families.tables.purpose[edge])
+        draw = word(run.key, int(run.people.child[self.row]), run.week, purpose)
+        return (edge, chance, draw) if draw < chance else None
 
     def _group(self) -> int:
         """Return the group whose chances the child has this week."""
@@ -201,7 +228,11 @@ class ChildAgent(View):
         assert isinstance(run, AgentEngine)
         edges = [e for e in range(tables.first[state], tables.first[state + 1]) if which[e]]
         for edge, threshold in zip(
-            edges, run.thresholds_now(edges, group, band, int(run.people.history[self.row])), strict=True
+            edges,
+            run.thresholds_now(
+                edges, group, band, int(run.people.history[self.row]), int(run.people.context[self.row])
+            ),
+            strict=True,
         ):
             yield edge, threshold, self._draw(edge, threshold)
 
@@ -243,7 +274,78 @@ class FamilyAgent(View):
         return int(self.model.run.people.risk[self.model.members[self.row][0]])
 
     def step(self) -> None:
-        """Do nothing: what happens to a family happens to its children."""
+        """End the family's week: who joins in what a brother or sister had, circumstances, contexts.
+
+        The readable form of `abm.family_weeks`. Where families do not matter nothing is done.
+        """
+        run, journey = self.model.run, self.model.journey
+        if run.families is None or not isinstance(run, AgentEngine):
+            return
+        tables = run.families.tables
+        happened = {child.row: run.events_of(child.row) for child in self.children}
+        acted = {row for row, events in happened.items() if events}
+        for child in self.children:
+            events = happened[child.row]
+            if not events:
+                continue
+            if tables.born[events[0]] and len(events) == 1:
+                self._greet(child)
+            elif tables.join[events[0]] > 0:
+                state = journey.states[journey.tables.source[events[0]]].key
+                for other in self.children:
+                    if other.row not in acted and other.state == state:
+                        event = other._joins(events[0])
+                        if event is not None:
+                            acted.add(other.row)
+                            other.live_through(event, like=events[1:])
+        if acted:
+            self._set_contexts()
+        if self._circumstances_move():
+            self._set_contexts()
+
+    def _greet(self, baby: ChildAgent) -> None:
+        """Refer a baby in the week of its birth, perhaps, if a brother or sister is known to services."""
+        run = self.model.run
+        assert run.families is not None
+        tables, people = run.families.tables, run.people
+        chance = max(int(tables.born_into[people.state[child.row]]) for child in self.children)
+        edge = int(tables.referral[people.state[baby.row]])
+        draw = word(run.key, int(people.child[baby.row]), run.week, int(tables.born_purpose))
+        if edge >= 0 and draw < chance:
+            baby.live_through((edge, chance, draw), step=1, like=[])
+
+    def _circumstances_move(self) -> bool:
+        """Let a week pass over the family's circumstances; tell whether they changed."""
+        run = self.model.run
+        assert run.families is not None
+        course, tables = run.families.circumstances, CIRCUMSTANCES.tables
+        course.week = run.week
+        year, week = divmod(run.week, WEEKS_PER_YEAR)
+        taken: tuple[int, int, int] | None = None
+        context, state = int(course.people.context[self.row]), int(course.people.state[self.row])
+        for edge in range(tables.first[state], tables.first[state + 1]):
+            threshold = run.families.threshold_of(edge, context)
+            small = small_draws(run.key, self.row, year, int(tables.purpose[edge]), cell_of(threshold or 1))
+            draw = small.get(week, CERTAIN)
+            if draw < threshold and (taken is None or draw * taken[1] < taken[2] * threshold):
+                taken = (edge, threshold, draw)
+        if taken is not None:
+            course.record(self.row, 0, *taken, context)
+            course.people.state[self.row] = tables.target[taken[0]]
+        return taken is not None
+
+    def _set_contexts(self) -> None:
+        """Set what the family is to each of its children now."""
+        run = self.model.run
+        assert run.families is not None
+        tables, people, course = run.families.tables, run.people, run.families.circumstances
+        states = [int(people.state[child.row]) for child in self.children]
+        course.people.context[self.row] = any(tables.helping[state] for state in states)
+        for child, state in zip(self.children, states, strict=True):
+            if not child.uasc:
+                together = states.count(state) if tables.counted[state] else 1
+                circumstances, kin = int(course.people.state[self.row]), int(run.families.kin[self.row])
+                people.context[child.row] = context_of(together, circumstances, kin)
 
 
 CHILD_READERS: dict[str, Callable[[CareModel, Any], Any]] = {

@@ -170,6 +170,8 @@ class CareModel(_Model):
                 assert isinstance(self.run, AgentEngine)
                 self.run.begin_week()
                 self.agents.do("step")
+                if self.run.families is not None:
+                    self.agents_by_type[FamilyAgent].do("step")
                 self.run.week += 1
             self.datacollector.collect(self)
         self.running = self.run.week < self.run.n_weeks

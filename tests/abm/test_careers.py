@@ -40,7 +40,7 @@ def run_of(people: Population, stories: dict[int, dict[int, tuple[str, ...]]], n
     week, child, step, edge = np.array(sorted(log), int).reshape(-1, 4).T
     rows = Rows(
         child.astype(np.int32), week.astype(np.int16), step.astype(np.uint8), edge.astype(np.uint16),
-        np.full(child.size, CERTAIN, np.uint64), np.zeros(child.size, np.uint32),
+        np.full(child.size, CERTAIN, np.uint64), np.zeros(child.size, np.uint32), np.zeros(child.size, np.uint8),
     )  # fmt: skip
     flows = np.zeros((n_weeks, JOURNEY.tables.n_edges), np.int64)
     np.add.at(flows, (week, edge), 1)

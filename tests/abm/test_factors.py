@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abm.errors import CareError
-from abm.factors import LARGEST, UNIT, kernel_under, largest_thresholds, outcome_under, strengths
+from abm.factors import LARGEST, NO_FACTOR, UNIT, kernel_under, largest_thresholds, outcome_under, strengths
 from abm.journey import JOURNEY
 from abm.mesa_model import CareModel
 from abm.parameters import CERTAIN, expm1_exact, threshold
@@ -159,8 +159,8 @@ def test_what_is_no_factor_is_refused(area, answer, said):
 @given(st.floats(0, 50), st.integers(0, LARGEST))
 def test_a_chance_under_a_factor_is_that_of_the_hazard_times_it(hazard, factor):
     expected = threshold(-expm1_exact(-np.array([hazard * (factor / UNIT)])))
-    assert kernel_under(hazard, factor) == expected[0]
-    assert int(kernel_under(hazard, UNIT)) == int(threshold(-expm1_exact(-np.array([hazard])))[0])
+    assert kernel_under(hazard, factor * UNIT) == expected[0]
+    assert int(kernel_under(hazard, NO_FACTOR)) == int(threshold(-expm1_exact(-np.array([hazard])))[0])
 
 
 def test_certain_stays_certain_and_never_can_come():
@@ -184,12 +184,12 @@ def test_strengths_at_factor_one_are_the_tables():
     prepared, strength = prepare(parameters, JOURNEY), strengths(parameters, JOURNEY)
     tables = JOURNEY.tables
     for e in np.flatnonzero(tables.weekly)[::7]:
-        found = [kernel_under(x, UNIT) for x in strength[..., e].ravel()[::11]]
+        found = [kernel_under(x, NO_FACTOR) for x in strength[..., e].ravel()[::11]]
         assert found == prepared.by_group[..., e].ravel()[::11].tolist()
     first = np.flatnonzero(tables.at_once)[0]
     edges = [e for e in range(tables.first[first], tables.first[first + 1]) if tables.outcome[e]]
     for group in range(0, strength.shape[1], 5):
-        found = outcome_under(strength[1, group, 0, edges], np.full(len(edges), UNIT))
+        found = outcome_under(strength[1, group, 0, edges], np.full(len(edges), NO_FACTOR))
         assert found == prepared.by_group[1, group, 0, edges].tolist()
     most = largest_thresholds(prepared.thresholds, strength, np.full(SHAPE, 2 * UNIT), JOURNEY)
     assert (most >= prepared.thresholds).all()

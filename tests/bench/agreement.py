@@ -105,7 +105,7 @@ def check_told(journey: Journey, population: Population, told: Told) -> None:
     order = np.lexsort((told.step, told.child, told.week))
     child, week, step, edge = (np.asarray(column)[order].astype(np.int64) for column in told[:4])
     nothing = np.zeros(child.size, np.int64)
-    rows = Rows(child, week, step, edge, nothing, nothing)
+    rows = Rows(child, week, step, edge, nothing, nothing, np.zeros(len(child), np.uint8))
     check_chain(journey, rows, population)
     check_grown_up(journey, rows, population, n_weeks)
     change = np.zeros((n_weeks, tables.n_states), np.int64)
