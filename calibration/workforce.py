@@ -136,7 +136,7 @@ def compile_workforce(source: Path, folder: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     needed = ("time_period", "geographic_level", "new_la_code", *FIGURES.values())
-    lines = []
+    lines: list[list[str]] = []
     for number, row in _rows(source, needed):
         code = ENGLAND if row["geographic_level"] == "National" else row["new_la_code"]
         if code in NAMES:
@@ -154,7 +154,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]
     except (OSError, UnicodeDecodeError) as fault:
         raise CareError("The workforce cannot be read", str(path), "Give a CSV file in UTF-8") from fault
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    found = reader.fieldnames or []
+    found = list(reader.fieldnames or [])
     for column in columns:
         if column not in found:
             raise CareError(f"There is no column '{column}'", f"{path}, row 1", did_you_mean(column, found))
@@ -163,7 +163,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]
         if None in row or None in row.values():
             where = f"{path}, row {reader.line_num}"
             raise CareError("This row has more or fewer cells than the header", where, "Compare it with the header")
-        out.append((reader.line_num, {column: row[column].strip() for column in columns}))
+        out.append((reader.line_num, {column: (row[column] or "").strip() for column in columns}))
     return out
 
 
