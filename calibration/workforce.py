@@ -144,7 +144,8 @@ def compile_workforce(source: Path, folder: Path) -> None:
                 _value(row[column], f"{source}, row {number}, column {column}")
             cells = ["" if _missing(row[c]) else row[c] for c in FIGURES.values()]
             lines.append([code, NAMES[code], row["time_period"], *cells, SOURCE_ID])
-    writer.writerows(sorted(lines, key=lambda cells: (cells[0] != ENGLAND, cells[0], cells[2])))
+    lines.sort(key=lambda cells: (cells[0] != ENGLAND, cells[0], cells[2]))
+    writer.writerows(lines)
     (folder / "workforce.csv").write_bytes(text.getvalue().encode())
 
 
