@@ -292,6 +292,7 @@ def test_rules_that_change_within_a_run_are_told():
     assert changes([old, new], 2014, WEEKS_PER_YEAR) == ()
     assert changes([rule(until=date(2015, 3, 31))], 2015, WEEKS_PER_YEAR) == ()
     assert changes([rule(begins=date(2015, 4, 1))], 2015, WEEKS_PER_YEAR) == ()
+    assert changes([rule(begins=date(2014, 4, 1))], 2015, WEEKS_PER_YEAR) == ()
     assert len(changes([rule(begins=date(2014, 4, 8))], 2015, 2)) == 1
     assert changes([rule(begins=date(2014, 4, 22))], 2015, 2) == ()
 
