@@ -6,6 +6,7 @@ that of the banded mean field; classic system dynamics is derived from the bande
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from abm.meanfield import MeanField, make_grid
 from abm.parameters import Parameters
 from abm.pathway import N_AGES, WEEKS_PER_YEAR, Journey, unaccompanied_group
 from abm.scenario import Scenario
-from abm.simulate import simulate_many
+from abm.simulate import Run, simulate_many
 from abm.trajectory import run_columns
 
 Array = NDArray[np.float64]
@@ -85,16 +86,20 @@ def simulated_course(
         runs = min(max(int(_ENOUGH / max(there, 1.0)), 4), 64)
     if runs < 1:
         raise CareError(f"The mean of {runs} runs is not possible", "reference", "Use 1 run or more")
-    tables = journey.tables
-    start = np.zeros(tables.n_states)
-    stocks, flows = np.zeros((scenario.n_weeks, tables.n_states)), np.zeros((scenario.n_weeks, tables.n_edges))
     seeds = range(first_seed, first_seed + runs)
-    for run in simulate_many(scenario, parameters, seeds, journey, workers=workers, log=False):
-        start += np.bincount(run.population.state, minlength=tables.n_states)
-        stocks += run.stocks
-        flows += run.flows
-    each = scenario.sample / runs
-    return Reference.of_course(start * each, stocks * each, flows * each)
+    return course_of_runs(simulate_many(scenario, parameters, seeds, journey, workers=workers, log=False))
+
+
+def course_of_runs(runs: Iterable[Run]) -> Reference:
+    """Return the mean course of runs of one scenario, which are made without behaviours."""
+    start, stocks, flows, n = np.zeros(1), np.zeros(1), np.zeros(1), 0
+    for run in runs:
+        sample, n = run.scenario.sample, n + 1
+        start = start + sample * np.bincount(run.population.state, minlength=run.stocks.shape[1])
+        stocks, flows = stocks + sample * run.stocks, flows + sample * run.flows
+    if n == 0:
+        raise CareError("There is no run", "reference", "Give one run or more")
+    return Reference.of_course(start / n, stocks / n, flows / n)
 
 
 def classic_case(

@@ -10,21 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from abm.behaviour import LOOPS, Behaviours, Link
+from abm.behaviour import HISTORY_WORDS, LOOPS, Behaviours, Link
 from abm.describe import in_words
 from abm.pathway import Journey
 
 _INK, _QUIET, _MORE, _LESS, _OFF = "#0b0c0c", "#505a5f", "#12436D", "#801650", "#b1b4b6"
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 1560, 120, 1270, 60, 48
 _PLACES = {
-    "permanent_workers": (380, 70), "vacancies": (610, 70), "agency_workers": (610, 170), "agency_share": (850, 100),
-    "workers": (380, 180), "leavers": (760, 240), "experience": (960, 190), "workload": (350, 330),
+    "permanent_workers": (380, 70), "vacancies": (610, 70), "agency_workers": (610, 170), "agency_share": (1040, 110),
+    "workers": (380, 180), "leavers": (760, 240), "experience": (900, 190), "workload": (350, 330),
     "caseload": (540, 330), "quality": (900, 330), "anxiety": (1040, 430), "children_going_home": (420, 480),
     "support_at_return": (720, 450), "foster_carers": (620, 580), "scarcity": (420, 640), "price": (580, 730),
     "spend": (760, 780), "early_help_budget": (960, 740),
 }  # fmt: skip
 """Where the variables of the shipped table stand; others are put in rows below them."""
 _NEW_FROM = (420, 860)
+_WORD = {histories: word for word, histories in HISTORY_WORDS.items()}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def loop_diagram(behaviours: Behaviours, journey: Journey) -> str:
     """
     nodes, counted, lived = _nodes(behaviours, journey)
     lowest = max(node.y for node in nodes.values())
-    height = lowest + 190
+    height = lowest + 200
     on = [link for link in behaviours.links if link.strength]
     loops = [f"{code} {LOOPS[code]}" for code in LOOPS if any(code in k.loops for k in behaviours.links)]
     out = [
@@ -66,7 +67,7 @@ def loop_diagram(behaviours: Behaviours, journey: Journey) -> str:
         out += _link(link, nodes[_source(link)], nodes[_target(link, journey)])
     for node in nodes.values():
         out += _box(node)
-    out += [*_closing(lowest), *_key(loops, lowest + 70), "</svg>"]
+    out += [*_closing(lowest), *_key(loops, lowest + 88), "</svg>"]
     return "\n".join(out) + "\n"
 
 
@@ -108,7 +109,7 @@ def _nodes(behaviours: Behaviours, journey: Journey) -> tuple[dict[str, _Node], 
     for row, link in enumerate(acting):
         said = [in_words(t) for t in link.target[:1]]
         said += [f"and {len(link.target) - 1} more"] if len(link.target) > 1 else []
-        known = [] if len(link.histories) == 3 else ["(families known before)"]
+        known = [f"({_WORD[link.histories]})"] if _WORD[link.histories] else []
         nodes[f"lived: {link.key}"] = _Node(_RIGHT + 110, _TOP + _ROW * row, tuple([*said, *known]))
     return nodes, len(weighed), len(acting)
 
@@ -137,9 +138,9 @@ def _link(link: Link, start: _Node, end: _Node) -> list[str]:
     delay = f", after about {link.delay_weeks} weeks" if link.delay_weeks else ""
     said = f"{link.key}: {sign}{'' if link.strength else ' (off)'}{delay}; {' '.join(link.loops)}"
     if start is end:
-        x, y = start.x + start.half[0], start.y
-        path = f"M{x:.1f} {y - 6:.1f} c40 -26 40 44 4 14"
-        middle, head, ahead = (x + 33, y), (x + 1, y + 8), (x + 20, y + 12)
+        x, y = start.x, start.y + start.half[1]
+        path = f"M{x - 8:.1f} {y:.1f} c-24 44 40 44 18 3"
+        middle, head, ahead = (x - 2, y + 33), (x + 9, y), (x + 14, y + 14)
     else:
         bend = ((start.x + end.x) / 2 - (end.y - start.y) * 0.1, (start.y + end.y) / 2 + (end.x - start.x) * 0.1)
         tail, head = _edge_of(start, bend), _edge_of(end, bend)
@@ -160,13 +161,13 @@ def _link(link: Link, start: _Node, end: _Node) -> list[str]:
         f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.4"{off}/>',
         f'<polygon points="{tip}" fill="{colour}"/>',
         _halo(head[0] - 17 * ux - 8 * uy, head[1] - 17 * uy + 8 * ux + 4, sign, colour, 15),
-        _halo(middle[0], middle[1] - 4, " ".join(link.loops), _QUIET, 9),
+        _halo(middle[0], middle[1] - 4, " ".join(link.loops), _QUIET, 10),
     ]
     if link.delay_weeks:
         x, y = middle
         out += [
             f'<path d="M{x - 2:.1f} {y - 1:.1f} v9 m4 0 v-9" stroke="{colour}" stroke-width="1.6"/>',
-            _halo(x + 5, y + 8, f"{link.delay_weeks}w", _QUIET, 9, "start"),
+            _halo(x + 5, y + 8, f"{link.delay_weeks}w", _QUIET, 10, "start"),
         ]
     return [*out, "</g>"]
 
@@ -195,7 +196,7 @@ def _box(node: _Node) -> list[str]:
 
 
 def _closing(lowest: float) -> list[str]:
-    y = lowest + 44
+    y = lowest + 62
     return [
         f'<path d="M{_RIGHT + 110} {y:.0f} H{_LEFT + 6}" stroke="{_INK}" stroke-width="2"/>',
         f'<path d="M{_LEFT} {y:.0f} l10 -5 v10 z" fill="{_INK}"/>',
