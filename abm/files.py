@@ -20,7 +20,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from math import prod
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -60,23 +60,24 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     try:
         yield name
         if lasting:
-            _settle(name, os.O_RDWR)
+            settle(name)
         os.replace(name, path)
         if lasting:
-            # Not every system lets a folder be opened, and one that does not keeps the order of names by itself.
-            with suppress(OSError):
-                _settle(path.parent, os.O_RDONLY)
+            settle(path.parent)
     finally:
         name.unlink(missing_ok=True)
 
 
-def _settle(path: Path, flags: int) -> None:
+def settle(path: Path) -> None:
     """Wait until what was written to a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, flags)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    is_folder = path.is_dir()
+    # Not every system lets a folder be opened, and one that does not keeps the order of names by itself.
+    with suppress(OSError) if is_folder else nullcontext():
+        handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def sweep(path: Path) -> None:
