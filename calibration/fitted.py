@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from math import isfinite, prod
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import polars as pl
@@ -177,6 +178,9 @@ class _Unpacking:
             return lambda data, path: self._tuple(inner, data, path)
         if origin is dict:
             return lambda data, path: {k: self.unpack(inner[1], v, f"{path}.{k}") for k, v in data.items()}
+        if origin in (Union, UnionType):
+            (some,) = (one for one in inner if one is not NoneType)  # of the form `X | None`
+            return lambda data, path: None if data is None else self._as(some)(data, path)
         if is_dataclass(kind):
             return lambda data, path: self._dataclass(kind, data, path)
         return lambda data, _path: _plain(kind, data)
