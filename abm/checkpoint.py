@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import abm
 from abm.errors import CareError
 from abm.events import Rows, new_rows, stocks_from_flows, take
-from abm.factors import Environment, System
+from abm.factors import Environment, System, checked_limits
 from abm.files import read_columns, sweep, write_columns
 from abm.marks import journey_mark, mark_of
 from abm.pathway import N_HISTORIES, Journey
@@ -27,7 +27,7 @@ from abm.prepared import Prepared
 from abm.scenario import Scenario
 from abm.simulate import Engine, Run
 
-FORMAT = 2
+FORMAT = 3
 _WHAT = "A run of journeys-abm, kept to go on with. Every child in it is simulated, not a real child."
 _AGAIN = "Begin the run again, or go on from an older checkpoint"
 _AS_BEGUN = "Give what the run was begun with"
@@ -55,10 +55,10 @@ class ForkedRun(Run):
             other = thresholds is not self.prepared.thresholds and not np.array_equal(
                 thresholds, self.prepared.thresholds
             )
-            if other and self.environment is not None:
+            if other and (self.environment is not None or self.families is not None):
                 raise CareError(
-                    f"What else could have happened before week {end} is not known: the run had a system, and was "
-                    "forked into other parameters",
+                    f"What else could have happened before week {end} is not known: the run had a system or families, "
+                    "and was forked into other parameters",
                     self.scenario.area_code,
                     "Ask the run that it was forked from",
                 )
@@ -107,6 +107,7 @@ def fork(engine: Engine, prepared: Prepared, system: System | None = None) -> Fo
     """
     _refuse_broken_off(engine)
     _refuse_another_journey(engine, prepared.journey)
+    _refuse_another_system(None if engine.system is None else list(engine.system.names), system, engine.area)
     other = Fork(
         prepared, engine.population, engine.n_weeks, engine.seed, engine.log, engine.area, system, engine.sample
     )  # fmt: skip
@@ -116,8 +117,10 @@ def fork(engine: Engine, prepared: Prepared, system: System | None = None) -> Fo
     _take_over(other, engine.week, engine.people._asdict(), engine.flows[: engine.week], rows)
     if engine.system is not None and engine.environment is not None:
         _take_over_system(other, engine.system.conditions, engine.environment)
-    elif system is not None:
-        raise CareError("The run has no system that its fork could go on with", engine.area, "Begin a new run")
+    if other.families is not None:
+        if engine.families is None:
+            raise CareError("The run has no families that its fork could go on with", engine.area, "Begin a new run")
+        other.families.go_on(engine.families.kept(), other.people)
     return other
 
 
@@ -159,7 +162,7 @@ def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
         "log": engine.log,
         "forked_at": [week for week, _ in earlier],
         "system": None if engine.system is None else list(engine.system.names),
-        "marks": _marks(scenario, engine.prepared),
+        "marks": _marks(scenario, engine.prepared, engine.limits),
     }
     now = {name: getattr(engine.people, name) for name in _CHANGING}
     columns = {
@@ -173,6 +176,8 @@ def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
         past = engine.environment
         columns |= {"conditions now": engine.system.conditions}
         columns |= {"conditions": past.conditions[: engine.week], "factors": past.factors[: engine.week]}
+    if engine.families is not None:
+        columns |= _named("families", engine.families.kept())
     write_columns(path, told, columns)
     sweep(path)
 
@@ -199,12 +204,14 @@ def load_checkpoint(path: Path, scenario: Scenario, prepared: Prepared, system: 
         raise CareError("This is no checkpoint of a run", where, _AGAIN)
     if (told.get("format"), told.get("version")) != (FORMAT, abm.__version__):
         raise CareError(
-            f"This checkpoint was made by version {told.get('version')}, and this is version {abm.__version__}: they "
-            "may not simulate the same, bit for bit",
+            f"This checkpoint was made by version {told.get('version')} (form {told.get('format')}), and this is "
+            f"version {abm.__version__} (form {FORMAT}): they may not simulate the same, bit for bit",
             where,
             f"Go on with that version, or {_AGAIN[0].lower()}{_AGAIN[1:]}",
         )
-    _refuse_another_run(told, scenario, prepared, where)
+    _refuse_another_system(told.get("system"), system, where)
+    limits = None if system is None else checked_limits(system, prepared.journey)
+    _refuse_another_run(told, scenario, _marks(scenario, prepared, limits), where)
     try:
         population = Population(**{name: columns[f"children {name}"] for name, _, _ in COLUMNS})
         rows = Rows._make(columns[f"log {name}"] for name in Rows._fields)
@@ -220,15 +227,15 @@ def load_checkpoint(path: Path, scenario: Scenario, prepared: Prepared, system: 
         if names is not None:
             past = Environment(tuple(names), columns["conditions"], columns["factors"])
             now_of_system = columns["conditions now"]
+        _take_over(engine, week, now, flows, rows)
+        if engine.families is not None:
+            engine.families.go_on(_of("families", columns), engine.people)
     except (CareError, KeyError, TypeError, ValueError) as fault:
         raise CareError("This checkpoint lacks something, or holds what cannot be", where, _AGAIN) from fault
     if isinstance(engine, Fork):
         engine.earlier = earlier
-    _take_over(engine, week, now, flows, rows)
     if names is not None:
         _take_over_system(engine, now_of_system, past)
-    elif system is not None:
-        raise CareError("The run of this checkpoint has no system", where, _AS_BEGUN)
     return engine
 
 
@@ -240,12 +247,23 @@ def _named(what: str, columns: dict[str, Any]) -> dict[str, NDArray[Any]]:
     return {f"{what} {name}": column for name, column in columns.items()}
 
 
-def _marks(scenario: Scenario, prepared: Prepared) -> dict[str, str]:
+def _of(what: str, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    begins = f"{what} "
+    return {name.removeprefix(begins): column for name, column in columns.items() if name.startswith(begins)}
+
+
+def _marks(scenario: Scenario, prepared: Prepared, limits: NDArray[np.int64] | None) -> dict[str, str]:
+    # Where factors act, what they act on decides too, and equal thresholds may come of rates that differ.
+    under, families = prepared.parameters, prepared.families
+    factored = under is not None and (limits is not None or families is not None)
     return {
         # Which draws are made a year at a time changes no chance, but the luck.
         "journey": mark_of((journey_mark(prepared.journey), prepared.journey.tables.quiet)),
         "scenario": mark_of(scenario),
         "thresholds": mark_of(prepared.thresholds),
+        "rates": mark_of((under.rates, under.multipliers)) if factored and under is not None else "",
+        "families": "" if families is None else mark_of(families),
+        "limits": "" if limits is None else mark_of(limits),
     }
 
 
@@ -255,20 +273,14 @@ def _take_over(engine: Engine, week: int, now: dict[str, NDArray[Any]], flows: N
     for name in _CHANGING:
         getattr(engine.people, name)[:] = now[name]
     engine.flows[:week] = flows
-    n = rows.child.size
-    while engine._rows.child.size < n:
-        engine._grow()
-    for name in Rows._fields:
-        getattr(engine._rows, name)[:n] = getattr(rows, name)
-    engine._n_rows = n
+    engine.put_log(rows)
 
 
 def _take_over_system(engine: Engine, now: NDArray[np.float64], past: Environment) -> None:
     """Put the conditions of a run's system back, and what they were in the weeks before."""
     week, system, mine = engine.week, engine.system, engine.environment
-    if system is None or mine is None or system.names != past.names:
-        has = ", ".join(past.names)
-        raise CareError(f"The run has a system with the conditions {has}", engine.area, "Give one with the same")
+    assert system is not None
+    assert mine is not None
     system.conditions = now.copy()
     mine.conditions[:week], mine.factors[:week] = past.conditions[:week], past.factors[:week]
 
@@ -289,7 +301,16 @@ def _refuse_another_journey(engine: Engine, journey: Journey) -> None:
         raise CareError("A run cannot be forked into another journey", journey.file, "Begin a new run")
 
 
-def _refuse_another_run(told: dict[str, Any], scenario: Scenario, prepared: Prepared, where: str) -> None:
+def _refuse_another_system(names: Any, system: System | None, where: str) -> None:
+    """Refuse a system where the run has none, or conditions of other names."""
+    if names is None and system is not None:
+        raise CareError("The run has no system to go on with", where, "Leave it out, or begin a new run")
+    if isinstance(names, list) and (system is None or list(system.names) != names):
+        has = ", ".join(str(name) for name in names)
+        raise CareError(f"The run has a system with the conditions {has}", where, "Give one with the same")
+
+
+def _refuse_another_run(told: dict[str, Any], scenario: Scenario, mine: dict[str, str], where: str) -> None:
     """Hold what is given against the marks of the run."""
     given = {
         "area": scenario.area_code,
@@ -305,12 +326,15 @@ def _refuse_another_run(told: dict[str, Any], scenario: Scenario, prepared: Prep
         "journey": "another declared journey",
         "scenario": "another population plan or day one",
         "thresholds": "other parameters",
+        "rates": "other parameters",
+        "families": "other families",
+        "limits": "a system of other limits",
     }
     marks = told.get("marks")
     marks = marks if isinstance(marks, dict) else {}
-    for name, mark in _marks(scenario, prepared).items():
+    for name, mark in mine.items():
         if marks.get(name) != mark:
-            fork_it = "; to go on under other parameters, fork it then" if name == "thresholds" else ""
+            fork_it = "; to go on under other parameters, fork it then" if name in ("thresholds", "rates") else ""
             raise CareError(f"This checkpoint is of a run with {words_for[name]}", where, _AS_BEGUN + fork_it)
 
 

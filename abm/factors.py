@@ -95,6 +95,21 @@ def largest_thresholds(
     return out
 
 
+def checked_limits(system: System, journey: Journey) -> NDArray[np.int64]:
+    """Return a copy of a system's limits, or raise CareError for limits or conditions of another form."""
+    limits, conditions = np.array(system.limits), np.asarray(system.conditions)
+    shape = (len(journey.transitions), N_HISTORIES)
+    if limits.shape != shape or limits.dtype.kind not in "iu" or (limits < 0).any():
+        raise CareError(f"Limits are {limits.dtype}{list(limits.shape)}", "behaviour", f"Give whole numbers {shape}")
+    if conditions.shape != (len(system.names),) or conditions.dtype != np.float64:
+        raise CareError(
+            f"There are {len(system.names)} names for conditions {conditions.dtype}{list(conditions.shape)}",
+            "behaviour",
+            "Give one float64 for each name",
+        )
+    return limits.astype(np.int64)
+
+
 def checked_factors(factors: NDArray[np.int64], limits: NDArray[np.int64], journey: Journey, week: int) -> None:
     """Raise CareError for factors of another form, below 0 or above their limits."""
     shape = (len(journey.transitions), N_HISTORIES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -265,6 +265,36 @@ class Families:
         """Return what came of them so far."""
         mine = self.circumstances
         return FamiliesTold(self.began, self.kin, take(mine._rows, slice(mine._n_rows)), mine.flows)
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """Return what is needed to go on from here."""
+        mine = self.circumstances
+        rows = take(mine._rows, slice(mine._n_rows))._asdict()
+        return {"state": mine.people.state, "began": self.began, "flows": mine.flows[: mine.week], **rows}
+
+    def go_on(self, kept: Mapping[str, NDArray[Any]], people: People) -> None:
+        """Go on from what `kept` gave, with these people as they were then.
+
+        Errors
+        ------
+        ValueError
+            For numbers that cannot be.
+        """
+        mine, n, tables = self.circumstances, self._all.size, CIRCUMSTANCES.tables
+        state, flows, rows = kept["state"], kept["flows"], Rows._make(kept[name] for name in Rows._fields)
+        shaped = all(kept[name].shape == (n,) and kept[name].dtype == np.uint8 for name in ("state", "began"))
+        if not shaped or flows.shape[1:] != mine.flows.shape[1:] or flows.shape[0] > mine.n_weeks:
+            raise ValueError("families of another form")
+        moved = flows.sum(axis=0)
+        counted = np.bincount(kept["began"], minlength=tables.n_states)
+        counted += np.bincount(tables.target, moved, tables.n_states).astype(np.int64)
+        counted -= np.bincount(tables.source, moved, tables.n_states).astype(np.int64)
+        if not np.array_equal(np.bincount(state, minlength=tables.n_states), counted):
+            raise ValueError("families are not where their events left them")
+        mine.people.state[:], self.began[:], mine.week = state, kept["began"], flows.shape[0]
+        mine.flows[: mine.week] = flows
+        mine.put_log(rows)
+        self.set_all(people)
 
     def set_all(self, people: People) -> None:
         """Set the contexts of all families and children from where they are."""

@@ -101,7 +101,7 @@ class People(NamedTuple):
     """The children of a run, all arrays of N; state, history, since, due and context change as weeks pass.
 
     `enter_edge` is -1 for children who are there on day one; `since` is the week the child's clock began; `due` is the
-    first week in which something may happen to the child, at most NEVER. It follows from the rest: 0 is always right.
+    first week in which something may happen to the child, at most NEVER: for a child there, 0 is always right.
     `context` is 0 where families do not matter.
     """
 

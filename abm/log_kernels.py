@@ -92,7 +92,8 @@ def list_options(
             band = edges.band[state, min(max(week - since - 1, 0), n_clock - 1)]
             first, last = edges.weekly_first[state], edges.weekly_first[state + 1]
             open_edges = edges.weekly
-        context, joined = rows.context[r] & ~JOINED, (rows.context[r] & JOINED) != 0
+        told = int(rows.context[r])
+        context, joined = told & ~JOINED, told & JOINED != 0
         by_chance = False
         for x in range(first, last):
             by_chance = by_chance or open_edges[x] == taken

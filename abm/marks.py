@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ def journey_mark(journey: Journey) -> str:
 
 
 def mark_of(value: Any) -> str:
-    """Return a hash of arrays, numbers, texts, and tuples and dataclasses of them: of every bit, on any machine."""
+    """Return a hash of arrays, numbers, texts, and tuples, mappings and dataclasses of them: of every bit, on any machine."""
     sha = hashlib.sha256()
     _add(sha, value)
     return sha.hexdigest()
@@ -40,6 +41,8 @@ def _add(sha: Any, value: Any) -> None:
         sha.update(f"tuple {len(value)};".encode())
         for item in value:
             _add(sha, item)
+    elif isinstance(value, Mapping):
+        _add(sha, tuple((key, value[key]) for key in sorted(value)))
     elif isinstance(value, str | int | float | None):
         sha.update(f"{value!r};".encode())
     else:

@@ -19,11 +19,12 @@ from abm.course import Course
 from abm.draws import area_seed, key_of
 from abm.errors import CareError
 from abm.events import Rows, check, children_frame, digest, events_frame, stocks_from_flows, take
-from abm.factors import UNIT, Environment, System, checked_factors, environment, no_factors
+from abm.factors import UNIT, Environment, System, checked_factors, checked_limits, environment, no_factors
 from abm.family_weeks import Families, FamiliesTold
 from abm.files import replacing
 from abm.kernels import NEVER, Chances, People
 from abm.log_kernels import list_options, order_by_child, order_by_week
+from abm.marks import mark_of
 from abm.parameters import CERTAIN, Parameters
 from abm.pathway import (
     AGE_BANDS,
@@ -96,6 +97,9 @@ class Run:
             "children": len(self.population),
             "events": int(self.rows.child.size),
             "digest": self.digest,
+            "system": None if self.environment is None else list(self.environment.names),
+            "environment": "" if self.environment is None else mark_of(self.environment.factors),
+            "families": self.prepared.families is not None,
             "versions": {"journeys-abm": abm.__version__, "numpy": np.__version__, "compiled": HAS_NUMBA},
         }
 
@@ -208,12 +212,16 @@ class Engine(Course):
                 prepared.families, prepared.journey, population, people, n_weeks, self.key, log
             )  # fmt: skip
         self.system, self.sample = system, sample
+        # As they are now: children are looked at when they are due, which was worked out under these limits.
+        self.limits = None if system is None else checked_limits(system, prepared.journey)
         self.environment = None if system is None else environment(n_weeks, prepared.journey, system.names)
         # Children by state at the beginning of a week, kept up by the flows: counting them all again takes longer.
         self._counted_at, self._counted = -2, np.zeros(0, np.int64)
 
     def advance(self, weeks: int) -> None:
         """Advance every child by some weeks, at most to the end of the run."""
+        if weeks < 0:
+            raise CareError(f"A run cannot be advanced by {weeks} weeks", remedy="Use 0 weeks or more")
         stop = min(self.week + weeks, self.n_weeks)
         if self.system is None and self.families is None:
             self._advance(stop, self.prepared.chances)
@@ -227,6 +235,7 @@ class Engine(Course):
         if system is None:
             return self.prepared.chances_within(no_factors(self.prepared.journey))
         assert self.environment is not None
+        assert self.limits is not None
         journey, week = self.prepared.journey, self.week
         n_states, happened = journey.tables.n_states, self.flows[week - 1] if week else np.zeros_like(self.flows[0])
         if self._counted_at == week - 1:
@@ -234,12 +243,13 @@ class Engine(Course):
         else:
             self._counted = np.bincount(self.people.state, minlength=n_states)
         self._counted_at = week
-        factors = system.factors(
+        answered = system.factors(
             week, self._counted.astype(np.float64) * self.sample, happened.astype(np.float64) * self.sample
         )  # fmt: skip
-        checked_factors(factors, system.limits, journey, week)
+        factors = np.asarray(answered)
+        checked_factors(factors, self.limits, journey, week)
         self.environment.conditions[week], self.environment.factors[week] = system.conditions, factors
-        chances = self.prepared.chances_within(system.limits)
+        chances = self.prepared.chances_within(self.limits)
         if (factors == UNIT).all():
             return chances
         return chances._replace(factored=True, factor=factors[journey.tables.transition].astype(np.int64))
@@ -258,10 +268,15 @@ class Engine(Course):
 
     def nothing_follows(self, state: int, group: int, row: int) -> CareError:
         """Return the error of a state that is left at once without any outcome."""
-        return CareError(
+        words = (
             f"In the state '{self.prepared.journey.states[state].key}' nothing can follow for "
-            f"{describe_group(group)} (child {self.population.child[row]})",
-            "the rates",
+            f"{describe_group(group)} (child {self.population.child[row]})"
+        )
+        if self.system is not None:
+            words += f" under the factors of week {self.week}"
+        return CareError(
+            words,
+            "the rates" if self.system is None else "the rates, or behaviour",
             "Give at least one of its outcomes a share above 0",
         )
 
@@ -339,6 +354,8 @@ def simulate(
     prepared = prepared or prepare(parameters, journey)
     if population is None:
         population = make_population(scenario, seed, journey)
+    if span is not None and span < 1:
+        raise CareError(f"A span cannot be {span} weeks", remedy="Use 1 week or more, or none")
     engine = Engine(
         prepared, population, scenario.n_weeks, seed, log, scenario.area_code, system, scenario.sample
     )  # fmt: skip

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import abm
-from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
+import abm.course
+from abm.checkpoint import FORMAT, begin, fork, load_checkpoint, save_checkpoint
 from abm.errors import CareError
 from abm.files import read_columns, write_columns
 from abm.journey import JOURNEY
@@ -128,8 +129,9 @@ def test_it_can_be_kept_again_and_again(whole, tmp_path):
 
 def test_a_log_longer_than_was_expected_is_taken_over_whole(whole, kept, monkeypatch):
     monkeypatch.setattr("abm.simulate._FIRST_ROWS", 0)
+    expected = begun(0)._rows.child.size
     engine = load_checkpoint(kept, AREA, HERE)
-    assert engine._n_rows > 2 * engine._rows_expected()
+    assert engine._n_rows > 2 * expected
     assert finished(fork(engine, HERE)).digest == finished(engine).digest == whole.digest
 
 
@@ -240,7 +242,7 @@ def end(child):
 
 # Compiled and marked before the first fork, so that the time goes into writing.
 begin(area, prepared, 20260401).advance(2)
-marks = checkpoint._marks(area, prepared)
+marks = checkpoint._marks(area, prepared, None)
 checkpoint._marks = lambda *_: marks
 digests, killed, in_writing, left = [], 0, 0, set()
 for point in ("half written", "written", "on the disk", "in its place"):
@@ -292,14 +294,14 @@ def test_a_run_that_was_broken_off_never_replaces_a_whole_checkpoint(tmp_path, m
     """Ctrl-C within `advance`, and a program that saves whatever happens: the children are ahead of the run's week."""
     engine, path = begun(40, log=log), tmp_path / "x"
     save_checkpoint(engine, AREA, path)
-    good, advance_span = path.read_bytes(), abm.simulate.advance_span
+    good, advance_span = path.read_bytes(), abm.course.advance_span
 
     def broken_off(*args):
         advance_span(*args)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("abm.simulate.advance_span", broken_off)
+        patch.setattr("abm.course.advance_span", broken_off)
         with pytest.raises(KeyboardInterrupt):
             engine.advance(30)
     for what in (lambda: save_checkpoint(engine, AREA, path), lambda: fork(engine, HERE)):
@@ -413,10 +415,10 @@ def test_what_was_begun_otherwise_is_refused_by_what_differs(kept, tmp_path):
         with pytest.raises(CareError, match=words):
             load_checkpoint(kept, scenario, prepared)
     assert load_checkpoint(kept, AREA, prepare(BUSY, reworded(sentence="!"))).week == 60, "words decide nothing"
-    assert f"by version 9.9, and this is version {abm.__version__}" in refused(
+    assert f"by version 9.9 (form {FORMAT}), and this is version {abm.__version__}" in refused(
         changed(kept, tmp_path / "x", {"version": "9.9"})
     )
-    assert "version" in refused(changed(kept, tmp_path / "x", {"format": 3}))
+    assert "version" in refused(changed(kept, tmp_path / "x", {"format": FORMAT - 1}))
     assert "no checkpoint" in refused(changed(kept, tmp_path / "x", {"what": "Results"}))
     assert "no file 'y'" in refused(tmp_path / "y")
     with pytest.raises(CareError, match="The run has 130 weeks, the scenario 156"):
@@ -502,7 +504,7 @@ def test_forks_share_their_past_and_nothing_else(whole, week):
     engine = begun(week)
     one, two = fork(engine, THERE), fork(engine, HERE)
     for name, column in one.people._asdict().items():
-        mine = name in ("state", "history", "since", "due")
+        mine = name in ("state", "history", "since", "due", "context")
         assert np.shares_memory(column, getattr(engine.people, name)) != mine
     first = finished(one)
     assert finished(engine).digest == finished(two).digest == whole.digest, "the others are left alone"

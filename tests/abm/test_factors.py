@@ -194,3 +194,62 @@ def test_strengths_at_factor_one_are_the_tables():
     most = largest_thresholds(prepared.thresholds, strength, np.full(SHAPE, 2 * UNIT), JOURNEY)
     assert (most >= prepared.thresholds).all()
     assert (most[:, tables.weekly] > prepared.thresholds[:, tables.weekly]).mean() > 0.9
+
+
+class Changes:
+    """A system whose limits, conditions and answers can be what they should not."""
+
+    names = ("one",)
+
+    def __init__(self, limit=8 * UNIT, later=None, conditions=1, answer=None):
+        self.limits, self.conditions = np.full(SHAPE, limit, np.int64), np.zeros(conditions)
+        self.later, self.answer = later, answer
+
+    def factors(self, week, stocks, flows):
+        if self.later is not None and week == 5:
+            self.limits[:] = self.later
+        return np.full(SHAPE, UNIT if week < 5 else self.limits[0, 0]) if self.answer is None else self.answer
+
+
+def test_limits_are_those_of_the_beginning():
+    """Children are due by them: a limit that is raised on the way comes too late for some."""
+    area = small_area(60, 20)
+    simulate(area, busy_parameters(), 1, JOURNEY, system=Changes())
+    with pytest.raises(CareError, match=r"beyond its limit of 1\.000"):
+        simulate(area, busy_parameters(), 1, JOURNEY, system=Changes(UNIT, later=8 * UNIT))
+
+
+@pytest.mark.parametrize(
+    ("system", "words"),
+    [
+        (Changes(conditions=2), "names for conditions"),
+        (Changes(answer=[1, 2]), "Factors are"),
+        (Changes(answer=np.ones(SHAPE)), "Factors are float64"),
+    ],
+)
+def test_a_system_of_another_form_is_refused(system, words):
+    with pytest.raises(CareError, match=words):
+        simulate(small_area(20, 10), busy_parameters(), 1, JOURNEY, system=system)
+    wrong = Changes()
+    wrong.limits = wrong.limits[:, 0]
+    with pytest.raises(CareError, match="Limits are"):
+        simulate(small_area(20, 10), busy_parameters(), 1, JOURNEY, system=wrong)
+
+
+def test_spans_of_no_week_and_weeks_that_go_back_are_refused():
+    area = small_area(20, 10)
+    with pytest.raises(CareError, match="span cannot be -1"):
+        simulate(area, busy_parameters(), 1, JOURNEY, span=-1)
+    with pytest.raises(CareError, match="advanced by -5"):
+        CareModel(scenario=area, parameters=busy_parameters(), journey=JOURNEY, rng=1).run.advance(-5)
+
+
+def test_a_system_that_leaves_no_outcome_is_named():
+    factors = np.full(SHAPE, UNIT)
+    referred = JOURNEY.state_index["referred"]
+    tables = JOURNEY.tables
+    for e in range(tables.first[referred], tables.first[referred + 1]):
+        factors[tables.transition[e]] = 0
+    system = Changes(answer=factors)
+    with pytest.raises(CareError, match=r"'referred' nothing can follow .* under the factors of week .*, or behaviour"):
+        simulate(small_area(60, 20), busy_parameters(), 1, JOURNEY, system=system)

@@ -100,3 +100,24 @@ def test_what_else_could_have_happened_is_not_made_up_after_a_fork_into_other_pa
     run = finished(fork(engine, there, Remembers()), scenario)
     with pytest.raises(CareError, match="before week 30 is not known"):
         run.options()
+
+
+def test_rates_that_give_the_same_thresholds_are_told_apart(area, tmp_path):
+    """Under factors the rates decide too: two that are certain by themselves are not alike at a hundredth."""
+    scenario, _ = area
+    some = busy_parameters()
+    rates = [some.rates.copy(), some.rates.copy()]
+    for k, rate in enumerate((3_000.0, 9_000.0)):
+        rates[k][JOURNEY.edges_of("early_help_ended")] = rate
+    one, other = (prepare(replace(some, rates=each), JOURNEY) for each in rates)
+    assert np.array_equal(one.thresholds, other.thresholds)
+    save_checkpoint(begin(scenario, one, 5, system=Remembers()), scenario, tmp_path / "kept")
+    load_checkpoint(tmp_path / "kept", scenario, one, Remembers())
+    with pytest.raises(CareError, match="other parameters"):
+        load_checkpoint(tmp_path / "kept", scenario, other, Remembers())
+    wider = Remembers()
+    wider.limits = np.full(SHAPE, 5 * UNIT, np.int64)
+    with pytest.raises(CareError, match="other limits"):
+        load_checkpoint(tmp_path / "kept", scenario, one, wider)
+    save_checkpoint(begin(scenario, one, 5), scenario, tmp_path / "plain")
+    load_checkpoint(tmp_path / "plain", scenario, other)  # without a system they are the same

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
 from abm.errors import CareError
 from abm.events import JOINED, TOGETHER
 from abm.factors import UNIT
@@ -16,6 +17,7 @@ from abm.family_weeks import members_of
 from abm.journey import JOURNEY
 from abm.mesa_model import CareModel
 from abm.population import population_of
+from abm.prepared import prepare
 from abm.simulate import simulate
 from tests.abm.toys import THREE, busy_parameters, empty_scenario, parameters_of, rates_of, small_area
 
@@ -248,3 +250,23 @@ def test_what_could_have_happened_is_told_with_what_the_family_made_of_it():
 def test_what_cannot_be_is_refused(life, words):
     with pytest.raises(CareError, match=words):
         life()
+
+
+@pytest.mark.parametrize("week", [0, 1, 60])
+def test_a_run_goes_on_with_its_families_as_if_nothing_had_been(tmp_path, week):
+    area, prepared = small_area(300, 104), prepare(of_families(WILD, 2), JOURNEY)
+    whole = simulate(area, of_families(WILD, 2), 3, JOURNEY)
+    engine = begin(area, prepared, 3)
+    engine.advance(week)
+    save_checkpoint(engine, area, tmp_path / "kept")
+    for again in (load_checkpoint(tmp_path / "kept", area, prepared), fork(engine, prepared)):
+        again.advance(area.n_weeks)
+        run = again.run(area)
+        assert run.digest == whole.digest
+        assert [c.tolist() for c in run.families.rows] == [c.tolist() for c in whole.families.rows]
+        assert run.options().equals(whole.options())
+    other = prepare(of_families(replace(WILD, kin=0.9), 2), JOURNEY)
+    with pytest.raises(CareError, match="other families"):
+        load_checkpoint(tmp_path / "kept", area, other)
+    with pytest.raises(CareError, match="no families"):
+        fork(begin(area, prepare(busy_parameters(2), JOURNEY), 3), prepared)
