@@ -247,6 +247,10 @@ def run(
 @app.command()
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the results were to be written.")],
+    fit: Annotated[
+        Path | None,
+        typer.Option("--fit", metavar="FOLDER", help="The fit it was begun with, if the one kept is damaged."),
+    ] = None,
     workers: WorkersOption = 2,
     processes: ProcessesOption = None,
     statistics: StatisticsOption = None,
@@ -263,9 +267,11 @@ def resume(
     if there is None:
         with unfinished.resume(folder):
             pass
+    if statistics is None and there is not None and not there.exists():
+        raise CareError("The table this run was begun with was moved", str(there), "Say where it is with --statistics")
     table = _statistics(statistics or there)
     with _progress() as (progress, watch):
-        notes = jobs.resume(table, folder, progress, workers=workers, processes=processes, watch=watch)
+        notes = jobs.resume(table, folder, progress, fit_from=fit, workers=workers, processes=processes, watch=watch)
     _show(unfinished.target_of(folder), order is not None and order.several, notes)
 
 
@@ -287,9 +293,9 @@ def _show(target: Path, several: bool, notes: list[str]) -> None:
 @app.command()
 def compare(folder: FolderArgument) -> None:
     """Make report.html of a folder of results: the simulation beside system dynamics beside published figures."""
-    from experiments import demo, jobs
+    from experiments import demo, pages
 
-    jobs.report(folder)
+    pages.report(folder)
     demo.show(folder, [])
 
 
@@ -299,9 +305,9 @@ def page(folder: FolderArgument) -> None:
 
     The first run is simulated again, and must come out the same to the last bit.
     """
-    from experiments import jobs, results
+    from experiments import pages, results
 
-    jobs.journeys(folder)
+    pages.journeys(folder)
     print("Every child on this page is simulated, not a real child.")
     print(f"Open in a browser: {folder / results.JOURNEYS}")
 

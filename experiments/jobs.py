@@ -1,4 +1,4 @@
-"""The jobs behind the commands: fit an area, run it, compare it, make its pages. Results appear whole or not at all."""
+"""The jobs behind the commands: fit an area, run it, go on with a run. Results appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import NoReturn
 
 import numpy as np
 
-import abm
-from abm.describe import legend
 from abm.errors import CareError
 from abm.journey import JOURNEY
 from abm.outputs import output_named
@@ -20,18 +18,15 @@ from calibration.levers import FITTED_FIGURES
 from calibration.statistics import Area, Statistics
 from calibration.system import fit_system
 from calibration.targets import targets
-from experiments import many, results, totals, unfinished
+from experiments import many, pages, results, totals, unfinished
+from experiments.area_work import AreaWork, LeftOut, mark_of_fit
 from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, RUNS, forecast_frame
 from experiments.compare.frames import frames, published_points
-from experiments.compare.report import read_comparison, write_report
-from experiments.compare.words import journey_assumptions
 from experiments.many import Say, Watch
 from experiments.plan import LAST_YEAR, Plan, areas_of
-from experiments.report.journeys_page import children_shown, write_journeys_page
-from experiments.report.payload import TEMPLATES
-from experiments.run import manifest_facts, same_run, shortened, simulate_area, system_figures, write_run
+from experiments.run import manifest_facts, shortened, simulate_area, system_figures, write_run
 from experiments.screen import TEST
-from experiments.unfinished import AreaWork, LeftOut, Order, Unfinished, reason
+from experiments.unfinished import Order, Unfinished, reason
 
 STARTS_WITH = ("cla_at_31_march", "cpp_at_31_march")
 """Stocks of 31 March 2020 without which there is no day one."""
@@ -167,13 +162,19 @@ def resume(
     target: Path,
     say: Say,
     *,
+    fit_from: Path | None = None,
     workers: int = 1,
     processes: int | None = None,
     watch: Watch | None = None,
 ) -> list[str]:
-    """Go on with a run that was begun, to the same results; see `run`."""
+    """Go on with a run that was begun, to the same results; see `run`.
+
+    `fit_from` has the fits it was begun with, in case those that were kept are damaged.
+    """
     with unfinished.resume(target) as begun:
         unfinished.check_table(begun.order, statistics)
+        if not begun.is_in_its_place():
+            check_fits(begun, fit_from)
         return go_on(statistics, begun, say, workers=workers, processes=processes, watch=watch)
 
 
@@ -203,7 +204,7 @@ def go_on(
         held_out = " and ".join(map(str, FORECAST_YEARS))
         notes.append(f"The test against {held_out} was left out: of those years the table has nothing it needs.")
     if order.pages:
-        notes += pages_that_are_missing()
+        notes += pages.that_are_missing()
     return notes
 
 
@@ -242,10 +243,42 @@ def order_of(
     return (
         Order(
             tuple(chosen), tuple(left_out), plan.several, plan.england, plan.runs, plan.seed, plan.years, test, pages,
-            unfinished.table_facts(statistics),
+            unfinished.table_facts(statistics), {area.code: mark_of_fit(fits[area.code]) for area in chosen if fits},
         ),
         fits,
     )  # fmt: skip
+
+
+def check_fits(begun: Unfinished, fit_from: Path | None = None) -> None:
+    """Take a fit that the run was begun with again where the one that was kept is damaged.
+
+    Errors
+    ------
+    CareError
+        When it is needed and not there, or when a fit is given that the run was not begun with.
+    """
+    order = begun.order
+    if fit_from is not None and not order.fits:
+        raise CareError("This run was begun without fits", "--fit", "Leave --fit out, or begin a new run")
+    for work in map(begun.work, order.areas):
+        given = None
+        if fit_from is not None:
+            given = fit_folder(fit_from, work.area) if order.several else fit_from
+            if mark_of_fit(given) != work.given:
+                raise CareError(
+                    f"This is not the fit of {work.area.name} that the run was begun with",
+                    str(given),
+                    "Name that one with --fit, or begin a new run",
+                )
+        try:
+            work.fit()
+        except CareError:
+            if work.is_finished():
+                continue
+            if given is None:
+                raise
+            fit_of(work.area, given)
+            work.take_fit(given)
 
 
 def fit_folder(folder: Path, area: Area) -> Path:
@@ -284,25 +317,26 @@ def finish_area(statistics: Statistics, order: Order, work: AreaWork, say: Say, 
         progress=lambda done, n: say("simulation", done / n),
         blocks=work.blocks,
     )
-    if order.test and can_be_tested(statistics, area) and not work.test.is_file():
+    test = work.test() if order.test else None
+    if test is None and order.test and can_be_tested(statistics, area):
         seeds = order.seeds[:RUNS]
         forecast = forecast_frame(
             statistics, area, seeds, workers=workers, progress=lambda what, part: say(f"{TEST}{what}", part)
         )
-        results.write_whole_table(forecast, work.test)
+        test = work.keep_test(forecast)
     say("writing", 0.0)
-    with unfinished.whole_folder(work.whole) as folder:
+    with results.whole_folder(work.whole) as folder:
         write_run(folder, made, simulated)
         tables = frames(fitted, simulated.figures, system_figures(made.system), years=simulated.scenario_years)
         for name, frame in zip((results.FIGURES, results.RESIDUALS, results.METRICS), tables, strict=True):
             results.write_table(frame, folder, name)
-        if work.test.is_file():
-            shutil.copyfile(work.test, folder / results.FORECAST)
+        if test is not None:
+            (folder / results.FORECAST).write_bytes(test)
         facts = manifest_facts(made, simulated, last_year_published(statistics, area))
         results.write_manifest(folder, facts)
-        if order.pages and not pages_that_are_missing():
+        if order.pages and not pages.that_are_missing():
             say("pages", 0.0)
-            write_pages(folder, say)
+            pages.write(folder, say)
     shutil.rmtree(work.blocks, ignore_errors=True)
 
 
@@ -321,68 +355,3 @@ def fit_of(area: Area, folder: Path) -> SavedFit:
             f"Name {made.fitted.area.code}, or make a fit with 'journeys calibrate {area.code}'",
         )
     return made
-
-
-def is_built(page: str) -> bool:
-    """Tell whether the template of a page was built."""
-    return (TEMPLATES / page).is_file()
-
-
-def pages_that_are_missing() -> list[str]:
-    """Return a sentence if the pages are not built on this machine."""
-    missing = [page for page in (results.REPORT, results.JOURNEYS) if not is_built(page)]
-    if not missing:
-        return []
-    return [
-        f"The pages were not written, because {' and '.join(missing)} are not built on this machine (building "
-        "needs Node.js: run 'python run.py setup'); all else is there, and 'journeys compare' and 'journeys page' "
-        "can make them later."
-    ]
-
-
-def write_pages(folder: Path, say: Say) -> None:
-    """Write both pages into a folder of results."""
-    report(folder)
-    say("pages", 0.3)
-    journeys(folder)
-
-
-def report(folder: Path) -> None:
-    """Write the report page of a folder of results."""
-    write_report(folder / results.REPORT, read_comparison(folder))
-    results.add_to_manifest(folder)
-
-
-def journeys(folder: Path) -> None:
-    """Write the journeys page of a folder of results.
-
-    The first seed is simulated again from the fit, and its digest held against the manifest: so the page shows the run
-    that the results are of, and the run is shown to be repeatable.
-    """
-    manifest = results.read_manifest(folder)
-    for name in (results.EVENTS, results.CHILDREN):
-        results.checked(folder, manifest, name)
-    made = load_fit(folder)
-    run = same_run(made, manifest)
-    told = legend(JOURNEY)
-    shown, _, _ = children_shown(run.events, run.children, told)
-    scenario = run.scenario
-    write_journeys_page(
-        folder / results.JOURNEYS,
-        events=run.events,
-        children=run.children,
-        options=run.options(shown["child"].to_list()),
-        legend=told,
-        about={
-            "area": scenario.area_name,
-            "area_code": scenario.area_code,
-            "seed": run.seed,
-            "first_day": f"{scenario.first_year - 1}-04-01",
-            "n_weeks": scenario.n_weeks,
-            "scale": float(scenario.sample),
-            "version": abm.__version__,
-            "digest": run.digest,
-            "assumed": journey_assumptions(made.fitted),
-        },
-    )
-    results.add_to_manifest(folder)

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from abm.errors import CareError
 from calibration.statistics import Area, Statistics, read_statistics
-from experiments.unfinished import AreaWork, LeftOut, Order, Unfinished, reason
+from experiments.area_work import AreaWork, LeftOut
+from experiments.unfinished import Order, Unfinished, reason
 
 if TYPE_CHECKING:
     from collections import deque
@@ -124,7 +125,7 @@ def _finish_or_leave_out(statistics: Statistics, order: Order, work: AreaWork, s
         jobs.finish_area(statistics, order, work, say, workers=workers)
     except CareError as error:
         # What cannot be fitted is left out. After the fit nothing can be wrong with an area's figures.
-        if "cannot be written" in error.what or (work.folder / "fit").is_dir():
+        if "cannot be written" in error.what or work.given or work.has_fit():
             raise
         work.leave_out(reason(error))
         return reason(error)

@@ -1,5 +1,8 @@
 """A folder of results: which files it holds, written whole or not at all, and held against its manifest when read.
 
+Whole or not at all, even when the power fails: before a folder takes a place, its files and names are on the disk, and
+so is its new name before anything goes that it could be made of again.
+
 Everything is Parquet, JSON or a page of HTML. `manifest.json` names every file with the SHA-256 of its bytes, and what
 it takes to make them again. No time of day is in any of them, so the same run gives the same bytes.
 """
@@ -18,7 +21,8 @@ from typing import Any
 import polars as pl
 
 from abm.errors import CareError
-from calibration.fitted import ARRAYS, FIT, read_signed, sha256_of, signed
+from abm.files import read_signed, replacing, settle, sha256_of, signed
+from calibration.fitted import ARRAYS, FIT
 
 EVENTS, CHILDREN, STOCKS, RUNS = "events.parquet", "children.parquet", "stocks.parquet", "runs.parquet"
 FIGURES, RESIDUALS, METRICS = "figures.parquet", "residuals.parquet", "metrics.parquet"
@@ -94,8 +98,37 @@ def refuse_what_is_not_ours(target: Path) -> None:
 
 
 def _beside(target: Path, what: str) -> Path:
-    names = (target.parent / f".{target.name}.{what}-{os.getpid()}-{n}" for n in itertools.count())
+    names = (target.parent / f".{target.name}.{os.getpid()}-{n}.{what}" for n in itertools.count())
     return next(path for path in names if not path.exists())
+
+
+@contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """Give a folder to write into, which takes `place` if all goes well and is removed if not."""
+    with writing(place):
+        place.parent.mkdir(exist_ok=True)
+        part = _beside(place, "part")
+        part.mkdir()
+    try:
+        yield part
+        with writing(place):
+            settle_ours(part)
+            if place.exists():  # a damaged one
+                shutil.rmtree(place)
+            part.rename(place)
+            settle(place.parent)
+            settle(place.parent.parent)  # which may be new as well
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def settle_ours(folder: Path) -> None:
+    """Wait until our files in a folder, and in those of its areas, are on the disk, with their names."""
+    for place in (*(folder / code for code in sorted(areas_in(folder))), folder):
+        for path in sorted(place.iterdir()) if place.is_dir() else ():
+            if path.name in OURS and path.is_file():
+                settle(path)
+        settle(place)
 
 
 def swap(part: Path, target: Path, old: Path) -> None:
@@ -105,21 +138,26 @@ def swap(part: Path, target: Path, old: Path) -> None:
     """
     if old.exists():
         _move_others(old, part, areas_in(old))
-        shutil.rmtree(old)
-    if not target.exists():
+    settle_ours(part)
+    if target.exists():
+        if old.exists():
+            shutil.rmtree(old)
+        areas = areas_in(target)
+        target.rename(old)
+        try:
+            _move_others(old, part, areas)
+            settle_ours(part)
+            part.rename(target)
+        except BaseException:
+            # Also for Ctrl-C at the wrong moment: the old results go back unless the new ones are there already.
+            if part.exists():
+                _move_others(part, old, areas)
+                old.rename(target)
+            raise
+    else:
         part.rename(target)
-        return
-    areas = areas_in(target)
-    target.rename(old)
-    try:
-        _move_others(old, part, areas)
-        part.rename(target)
-    except BaseException:
-        # Also for Ctrl-C at the wrong moment: the old results go back unless the new ones are there already.
-        if part.exists():
-            _move_others(part, old, areas)
-            old.rename(target)
-        raise
+    for place in (target.parent, part.parent):
+        settle(place)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -150,17 +188,6 @@ def write_table(frame: pl.DataFrame, folder: Path, name: str) -> None:
         frame.write_parquet(folder / name, compression="zstd", compression_level=1)
 
 
-def write_whole_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame as Parquet, so that the file stands there whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with writing(path):
-        try:
-            frame.write_parquet(part, compression="zstd", compression_level=1)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
 # The manifest --------------------------------------------------------------------------------------------------------
 
 
@@ -169,13 +196,8 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], what: str = WHAT) -> 
     names = sorted(entry.name for entry in folder.iterdir() if entry.name in OURS - {MANIFEST})
     files = {name: sha256_of(folder / name) for name in names}
     told = {"what": what, "format": FORMAT, **facts, "files": files}
-    part = folder / f".{MANIFEST}.part"
-    with writing(folder / MANIFEST):
-        try:
-            part.write_text(signed(told), encoding="utf-8", newline="\n")
-            part.replace(folder / MANIFEST)
-        finally:
-            part.unlink(missing_ok=True)
+    with writing(folder / MANIFEST), replacing(folder / MANIFEST) as part:
+        part.write_text(signed(told), encoding="utf-8", newline="\n")
 
 
 def read_manifest(folder: Path, *, several: bool = False) -> dict[str, Any]:

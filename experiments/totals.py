@@ -20,9 +20,10 @@ from calibration.fit import FIRST_YEAR
 from calibration.statistics import ENGLAND, Area, Statistics
 from calibration.targets import targets
 from experiments import results
+from experiments.area_work import AreaWork
 from experiments.compare.frames import REREFERRALS, Points, figures_frame, published_points
 from experiments.many import all_left_out
-from experiments.unfinished import WEEKLY, AreaWork, Order, Unfinished, whole_folder
+from experiments.unfinished import WEEKLY, Order, Unfinished
 from experiments.weekly import add_weekly, write_weekly
 
 Array = NDArray[np.float64]
@@ -164,7 +165,7 @@ def write(statistics: Statistics, begun: Unfinished) -> None:
     figures = figures_frame(years, points, simulated, system)
     beside = figures_frame(years, england, {}, {}).with_columns(series=pl.lit(ENGLANDS))
     n_weeks = len(years) * WEEKS_PER_YEAR
-    with whole_folder(begun.folder / WEEKLY) as scratch:
+    with results.whole_folder(begun.folder / WEEKLY) as scratch:
         paths = [results.checked(work.whole, manifests[work.area.code], results.STOCKS) for work in works]
         write_weekly(add_weekly(paths, n_weeks, scratch), n_weeks, folder / results.STOCKS)
     results.write_table(runs, folder, results.RUNS)

@@ -1,14 +1,13 @@
 """A run that is under way: what was asked for, and what is done of it, in a folder beside the one to come.
 
 `FOLDER.unfinished` holds `plan.json`, written first, and for each area its fit, its blocks of runs, its test and, in
-`whole`, its finished folder. Each stands there whole or not at all: it is written under another name, with the number
-of its process, and renamed. What is missing is done when the run is resumed, to the same results.
+`whole`, its finished folder. Each stands there whole or not at all: it is written under another name and renamed when
+it is on the disk, and nothing it could be made of again is removed before. What is missing is done when the run is
+resumed, to the same results.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,28 +17,21 @@ from typing import Any
 
 import abm
 from abm.errors import CareError
+from abm.files import read_signed, settle, sha256_of, signed
 from abm.journey import JOURNEY
-from calibration.fitted import ARRAYS, FIT, SavedFit, journey_mark, load_fit, read_signed, save_fit, sha256_of, signed
+from calibration.fitted import journey_mark
 from calibration.statistics import Area, Statistics
 from experiments import results
+from experiments.area_work import LEFT_OUT, AreaWork, LeftOut
 from experiments.blocks import write_whole
 from experiments.held import LOCK, Held
 
-PLAN, READY, LEFT_OUT = "plan.json", "ready.json", "left_out.json"
+PLAN, READY = "plan.json", "ready.json"
 WHOLE, AREAS, WEEKLY, OLD = "whole", "areas", "weekly", "old"
-OURS = frozenset((PLAN, READY, LEFT_OUT, WHOLE, AREAS, WEEKLY, OLD, LOCK))
+OURS = frozenset((PLAN, READY, WHOLE, AREAS, WEEKLY, OLD, LOCK))
 """Every file and folder in a folder of a run that is under way, but for parts, which are named with a dot."""
-FORMAT = 1
+FORMAT = 2
 _WHAT = "A run of journeys-abm that is under way; 'journeys resume' goes on with it."
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """An area that cannot be run, and the sentence that says why."""
-
-    code: str
-    name: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +42,7 @@ class Order:
     several     whether the results are a folder of folders
     england     whether all authorities of the table were asked for
     statistics  {"path", "file", "sha256"} of the table
+    fits        of each fit that was given, by the code of its area, the mark: see `area_work.mark_of_fit`
     """
 
     areas: tuple[Area, ...]
@@ -62,6 +55,7 @@ class Order:
     test: bool
     pages: bool
     statistics: dict[str, str]
+    fits: dict[str, str]
 
     @property
     def seeds(self) -> range:
@@ -109,50 +103,6 @@ class StoppedError(CareError):
     code = 130
 
 
-class AreaWork:
-    """What is done of one area."""
-
-    def __init__(self, folder: Path, whole: Path, area: Area) -> None:
-        self.area, self.folder, self.whole = area, folder, whole
-        self.blocks, self.test = folder / "blocks", folder / results.FORECAST
-
-    def fit(self) -> SavedFit | None:
-        """Return the fit, if it is there and whole."""
-        try:
-            return load_fit(self.folder / "fit")
-        except CareError:
-            return None
-
-    def keep_fit(self, made: SavedFit) -> None:
-        """Keep the fit."""
-        with whole_folder(self.folder / "fit") as part, results.writing(part):
-            save_fit(made, part)
-
-    def left_out(self) -> LeftOut | None:
-        """Return why the area cannot be run, if that was found out."""
-        try:
-            told = read_signed(self.folder / LEFT_OUT, "")
-        except CareError:
-            return None
-        return LeftOut(self.area.code, self.area.name, str(told["why"]))
-
-    def leave_out(self, why: str) -> None:
-        """Keep the sentence that says why the area cannot be run."""
-        with results.writing(self.folder):
-            self.folder.mkdir(exist_ok=True)
-            write_whole(self.folder / LEFT_OUT, signed({"why": why}).encode())
-
-    def is_finished(self) -> bool:
-        """Tell whether its folder of results is there, with every file as it was written."""
-        try:
-            manifest = results.read_manifest(self.whole)
-            for name in manifest["files"]:
-                results.checked(self.whole, manifest, name)
-        except CareError:
-            return False
-        return True
-
-
 class Unfinished:
     """The folder of a run that is under way; see `begin` and `resume`.
 
@@ -172,7 +122,7 @@ class Unfinished:
     def work(self, area: Area) -> AreaWork:
         """Return what is done of an area."""
         whole = self.whole / area.code if self.order.several else self.whole
-        return AreaWork(self.folder / AREAS / area.code, whole, area)
+        return AreaWork(self.folder / AREAS / area.code, whole, area, self.order.fits.get(area.code, ""))
 
     def has_something(self) -> bool:
         """Tell whether anything is done that would be a pity to do again."""
@@ -197,10 +147,16 @@ class Unfinished:
             return False
 
     def clear(self) -> None:
-        """Remove everything of ours in the folder but the lock; the plan goes last."""
-        for entry in sorted(self.folder.iterdir(), key=lambda entry: entry.name in (PLAN, READY)):
+        """Remove everything of ours in the folder but the lock.
+
+        The plan goes last but one, and what tells that all was done goes last: a plan left alone would be done again.
+        """
+        last = (PLAN, READY)
+        for entry in sorted(self.folder.iterdir(), key=lambda entry: (entry.name in last, entry.name)):
             if entry.name == LOCK or not _is_ours(entry):
                 continue
+            if entry.name in last:
+                settle(self.folder)  # what went before it stays away
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
@@ -209,24 +165,6 @@ class Unfinished:
 
 def _is_ours(entry: Path) -> bool:
     return entry.name in OURS or (entry.name.startswith(".") and entry.name.endswith(".part"))
-
-
-@contextmanager
-def whole_folder(place: Path) -> Iterator[Path]:
-    """Give a folder to write into, which takes `place` if all goes well and is removed if not."""
-    with results.writing(place):
-        place.parent.mkdir(exist_ok=True)
-        names = (place.with_name(f".{place.name}.{os.getpid()}-{n}.part") for n in itertools.count())
-        part = next(path for path in names if not path.exists())
-        part.mkdir()
-    try:
-        yield part
-        with results.writing(place):
-            if place.exists():  # a damaged one
-                shutil.rmtree(place)
-            part.rename(place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager
@@ -266,13 +204,14 @@ def begin(target: Path, order: Order, fits: Mapping[str, Path]) -> Iterator[Unfi
                 (folder / AREAS).mkdir()
                 if order.several:
                     run.whole.mkdir()
-                for code, path in fits.items():
-                    with whole_folder(folder / AREAS / code / "fit") as part:
-                        for name in (FIT, ARRAYS):
-                            shutil.copyfile(path / name, part / name)
+                for area in order.areas:
+                    if area.code in fits:
+                        run.work(area).take_fit(fits[area.code])
                 marks = {"version": abm.__version__, "journey": journey_mark(JOURNEY)}
                 told = {"what": _WHAT, "format": FORMAT, **marks, "order": order.facts()}
                 write_whole(folder / PLAN, signed(told).encode())
+                for path in (folder, *made):
+                    settle(path.parent)
             yield run
     finally:
         if not folder.exists():
@@ -299,9 +238,10 @@ def resume(target: Path) -> Iterator[Unfinished]:
     told = read_signed(folder / PLAN, f"Remove the folder {folder.name} and begin again with 'journeys run'")
     again = f"Go on with that version, or remove the folder {folder.name} and begin again with 'journeys run'"
     if told.get("version") != abm.__version__ or told.get("format") != FORMAT:
-        raise CareError(
-            f"This run was begun by version {told.get('version')}, and this is {abm.__version__}", str(told_as), again
-        )
+        version = f"version {told.get('version')}, and this is {abm.__version__}"
+        state = f"an earlier state of version {abm.__version__}"
+        by = state if told.get("version") == abm.__version__ else version
+        raise CareError(f"This run was begun by {by}", str(told_as), again)
     if told.get("journey") != journey_mark(JOURNEY):
         raise CareError("This run was begun with another declared journey", str(told_as), again)
     run = Unfinished(folder, target.resolve(), Order.of(told["order"]), told_as)

@@ -433,7 +433,7 @@ def test_a_plan_is_run(work: Path) -> None:
 
 @pytest.mark.usefixtures("fitting")
 def test_without_the_built_pages_the_rest_goes_on(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("experiments.jobs", "experiments.report.payload"):
+    for module in ("experiments.pages", "experiments.report.payload"):
         monkeypatch.setattr(f"{module}.TEMPLATES", work / "nowhere")
     monkeypatch.setattr(jobs, "forecast_frame", lambda *_a, **_k: pl.DataFrame({"figure": ["x"]}))
     found = journeys("demo", "--runs", "1", "--to", "x")

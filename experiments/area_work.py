@@ -1,0 +1,144 @@
+"""What is done of one area of a run that is under way, in its folder: its fit, its blocks of runs, its test.
+
+Each is there whole or not at all, and what is damaged counts as not there and is done again; all but a fit that was
+given, which nobody could make again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from abm.errors import CareError
+from abm.files import read_signed, sha256_of, signed
+from calibration.fitted import ARRAYS, FIT, SavedFit, load_fit, save_fit
+from calibration.statistics import Area
+from experiments import results
+from experiments.blocks import write_whole
+
+LEFT_OUT, TESTED = "left_out.json", "forecast.json"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An area that cannot be run, and the sentence that says why."""
+
+    code: str
+    name: str
+    why: str
+
+
+def mark_of_fit(folder: Path) -> str:
+    """Return the SHA-256 of a fit: of `fit.json`, which names that of its arrays."""
+    try:
+        return sha256_of(folder / FIT)
+    except OSError:
+        return ""
+
+
+class AreaWork:
+    """What is done of one area.
+
+    Parameters
+    ----------
+    folder, whole
+        Where its parts are, and where its folder of results will be, whole.
+    given
+        The mark of its fit, if that was given and not made; else "".
+    """
+
+    def __init__(self, folder: Path, whole: Path, area: Area, given: str = "") -> None:
+        self.area, self.folder, self.whole, self.given = area, folder, whole, given
+        self.blocks, self._fit, self._test = folder / "blocks", folder / "fit", folder / results.FORECAST
+
+    def fit(self) -> SavedFit | None:
+        """Return the fit, if it is there and whole.
+
+        Errors
+        ------
+        CareError
+            When it was given and is not there as it was given.
+        """
+        try:
+            if not self.given or mark_of_fit(self._fit) == self.given:
+                return load_fit(self._fit)
+        except CareError:
+            pass
+        if not self.given:
+            return None
+        raise CareError(
+            f"The fit of {self.area.name} this run was begun with is damaged: give it again",
+            str(self._fit),
+            "Say where it is: journeys resume FOLDER --fit FIT; without it, remove the folder that ends in .unfinished "
+            "and begin again with 'journeys run'",
+        )
+
+    def has_fit(self) -> bool:
+        """Tell whether a fit is there, without looking into it."""
+        return (self._fit / FIT).is_file()
+
+    def keep_fit(self, made: SavedFit) -> None:
+        """Keep the fit."""
+        with results.whole_folder(self._fit) as part, results.writing(part):
+            save_fit(made, part)
+
+    def take_fit(self, source: Path) -> None:
+        """Keep a copy of the fit that is given."""
+        with results.whole_folder(self._fit) as part:
+            for name in (FIT, ARRAYS):
+                shutil.copyfile(source / name, part / name)
+
+    def test(self) -> bytes | None:
+        """Return the table of the test, if it is there and whole."""
+        try:
+            content = self._test.read_bytes()
+            return content if read_signed(self.folder / TESTED, "")["forecast"] == _digest(content) else None
+        except (CareError, OSError, KeyError):
+            return None
+
+    def has_test(self) -> bool:
+        """Tell whether a test is there, without looking into it."""
+        return (self.folder / TESTED).is_file()
+
+    def keep_test(self, forecast: pl.DataFrame) -> bytes:
+        """Keep the table of the test, and return it as it is kept; it is there once its digest is."""
+        file = io.BytesIO()
+        forecast.write_parquet(file, compression="zstd", compression_level=1)
+        content = file.getvalue()
+        with results.writing(self._test):
+            write_whole(self._test, content)
+            write_whole(self.folder / TESTED, signed({"forecast": _digest(content)}).encode())
+        return content
+
+    def left_out(self) -> LeftOut | None:
+        """Return why the area cannot be run, if that was found out."""
+        try:
+            told = read_signed(self.folder / LEFT_OUT, "")
+        except CareError:
+            return None
+        return LeftOut(self.area.code, self.area.name, str(told["why"]))
+
+    def leave_out(self, why: str) -> None:
+        """Keep the sentence that says why the area cannot be run."""
+        with results.writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
+            write_whole(self.folder / LEFT_OUT, signed({"why": why}).encode())
+
+    def is_finished(self) -> bool:
+        """Tell whether its folder of results is there, with every file as it was written."""
+        try:
+            manifest = results.read_manifest(self.whole)
+            for name in manifest["files"]:
+                results.checked(self.whole, manifest, name)
+        except CareError:
+            return False
+        return True
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
