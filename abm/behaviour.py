@@ -138,9 +138,10 @@ class Behaviours:
     def with_strengths(self, **strengths: float) -> Behaviours:
         """Return these behaviours with other strengths, by the keys of links."""
         for key, strength in strengths.items():
+            link = self[key]
             if not 0 <= strength < float("inf"):
                 raise CareError(
-                    f"The strength {strength} of '{self[key].key}' is not possible", "behaviours", "Use 0 or more"
+                    f"The strength {strength} of '{link.key}' is not possible", "behaviours", "Use 0 or more"
                 )
         return Behaviours(tuple(replace(k, strength=strengths.get(k.key, k.strength)) for k in self.links))
 

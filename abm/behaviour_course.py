@@ -47,9 +47,10 @@ class ClassicCase:
     flows: Array
     reference: Reference
 
-    def run(self, system: System | None) -> tuple[Array, Array]:
-        """Return stocks and flows under a system."""
-        return run_classic(self.journey, self.rates, self.multipliers, self.reference.n_weeks, system)
+    def run(self, system: System | None, n_weeks: int | None = None) -> tuple[Array, Array]:
+        """Return stocks and flows under a system, of the first weeks or of all."""
+        weeks = self.reference.n_weeks if n_weeks is None else n_weeks
+        return run_classic(self.journey, self.rates, self.multipliers, weeks, system)
 
 
 def mean_course(

@@ -93,14 +93,14 @@ def gains(
     ends = np.arange(1, n_years + 1) * WEEKS_PER_YEAR - 1
     base = case.stocks[ends][:, care].sum(axis=1)
 
-    def of(some: Behaviours) -> tuple[Array, NDArray[np.bool_], tuple[str, ...]]:
+    def of(some: Behaviours, years: int = n_years) -> tuple[Array, NDArray[np.bool_], tuple[str, ...]]:
         system = care_system(case.journey, some, case.reference, workforce, (rise,))
-        stocks, _ = case.run(system)
+        stocks, _ = case.run(system, years * WEEKS_PER_YEAR)
         n_shown = len(system.variables)
         index = np.array([name not in _NOT_AN_INDEX for name in system.variables])
         shown = system.conditions[:n_shown]
         far = np.maximum(shown, 1.0 / np.maximum(shown, 1e-300)) > RANGE * _NEAR_THE_END
-        return stocks[ends][:, care].sum(axis=1) / base - 1.0, far & index, system.variables
+        return stocks[ends[:years]][:, care].sum(axis=1) / base[:years] - 1.0, far & index, system.variables
 
     on, stuck, names = of(behaviours)
     off, _, _ = of(behaviours.none())
@@ -108,7 +108,7 @@ def gains(
     gain = float(on[at] / off[at])
     found = []
     for loop in behaviours.loops() if each else ():
-        without, alone = of(behaviours.without(loop))[0][at], of(behaviours.only(loop))[0][at]
+        without, alone = (of(some, AT_YEAR)[0][at] for some in (behaviours.without(loop), behaviours.only(loop)))
         found.append(LoopGain(loop, LOOPS[loop], float(on[at] / without), float(alone / off[at])))
     at_the_end = [name for name, is_stuck in zip(names, stuck, strict=True) if is_stuck]
     return Gains(on, off, gain, tuple(found), tuple(_warnings(on, off, gain, bound, at_the_end)))
