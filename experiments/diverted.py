@@ -153,7 +153,9 @@ def effects(
     if len(seeds) < 2:
         raise CareError("The error of a difference needs several runs", remedy="Ask for at least two seeds")
     if len(first_years) != 1:
-        raise CareError("Diversions are compared that begin in the same year", remedy="Give one or more with the same first year")
+        raise CareError(
+            "Diversions are compared that begin in the same year", remedy="Give one or more of one first year"
+        )
     prepared = prepare(parameters, journey)
     edges = journey.edges_of(ENTRY)
 
