@@ -86,7 +86,11 @@ def _of_link(
 
 def _of_numbers(link: Link) -> Iterator[tuple[str, str, str]]:
     if not 0 <= link.low <= link.high < float("inf"):
-        yield "low", f"The range {link.low:g} to {link.high:g} is not possible", "Give 0 or more, the lower first"
+        yield (
+            "low" if link.low < 0 else "high",
+            f"The range {link.low:g} to {link.high:g} is not possible",
+            "Give 0 or more, the lower first",
+        )
     elif link.strength and not link.low <= link.strength <= link.high:
         said = f"The strength {link.strength:g} is outside its range of {link.low:g} to {link.high:g}"
         yield "strength", said, "Widen the range, or choose a strength within it"
