@@ -23,17 +23,23 @@ def advance_mass(
     happened     float64[ages, E]          added to: events of the week by age band
     """
     n_cells, n_columns = mass.shape
+    by_band, live = np.zeros((happened.shape[0], n_cells)), np.zeros(n_cells, np.bool_)
+    # Many cells hold nobody at all (children in care without a history, columns not yet born): they are passed over.
+    first, end = n_columns, 0
+    for c in range(n_cells):
+        for j in range(n_columns):
+            if mass[c, j] != 0.0:
+                by_band[band[j], c] += mass[c, j]
+                live[c] = True
+                first, end = min(first, j), max(end, j + 1)
     for r in range(n_cells):
         for j in range(n_columns):
             moved[r, j] = 0.0
         for p in range(step_rows[r], step_rows[r + 1]):
             c = step_columns[p]
-            for j in range(n_columns):
-                moved[r, j] += step[p, band[j]] * mass[c, j]
-    by_band = np.zeros((happened.shape[0], n_cells))
-    for c in range(n_cells):
-        for j in range(n_columns):
-            by_band[band[j], c] += mass[c, j]
+            if live[c]:
+                for j in range(first, end):
+                    moved[r, j] += step[p, band[j]] * mass[c, j]
     for e in range(flow_rows.size - 1):
         for p in range(flow_rows[e], flow_rows[e + 1]):
             for a in range(happened.shape[0]):
