@@ -35,11 +35,13 @@ from abm.factors import UNIT
 from abm.pathway import N_HISTORIES, WEEKS_PER_YEAR, Journey
 
 RANGE = 3.0
-"""No index goes beyond three times, or below a third of, its reference: there is no evidence on what would follow."""
+"""No index goes beyond three times its reference, or below a third of it: beyond, nothing is known. Assumed."""
 LARGEST_ANSWER = 4.0
-"""No factor goes beyond this, or below one over it, by the behaviours together."""
-LEAST_WORKERS, MOST_WORKERS = -0.9, 1.0
-"""Permanent workers stay within a tenth and twice those of the reference."""
+"""No factor goes beyond this, or below one over it, by the behaviours together. Assumed."""
+LEAST_WORKERS = -0.9
+"""Permanent workers lost at most, as a share of those of the reference. Assumed."""
+MOST_WORKERS = 1.0
+"""Permanent workers added at most, as a share of those of the reference. Assumed."""
 _LOG_RANGE = log(RANGE)
 _LOG_ANSWER = log(LARGEST_ANSWER)
 

@@ -24,9 +24,9 @@ RISE = 1.1
 """Referrals, as a ratio to what they were."""
 AT_YEAR = 10
 LARGEST_GAIN = 2.0
-"""A gain above this is warned of: more than half of a change in care would then be the system's own making."""
+"""A gain above this is warned of: more than half of a change in care is then the system's own making. Assumed."""
 _SETTLING = 0.7
-"""A gain that grows in some years by more than so much of what it grew in as many years before does not settle."""
+"""A gain that grows by more than so much of what it grew in as many years before does not settle. Assumed."""
 _NEAR_THE_END = 0.98
 _NOT_AN_INDEX = ("permanent_workers", "agency_workers", "vacancies", "agency_share")
 

@@ -24,6 +24,9 @@ from abm.describe import (
 )
 from abm.diagram import diagram
 from abm.journey import JOURNEY
+from abm.loop_diagram import loop_diagram
+from calibration.behaviours import read_behaviours
+from calibration.behaviours_page import reference_behaviours
 from calibration.levers import LEVERS
 from calibration.rates import read_rates
 from calibration.statutory import read_sources, read_statutes
@@ -36,6 +39,8 @@ NOTICE = f"<!-- Written by docs/generate.py from the declarations. Change those,
 WITH_NUMBERS = (
     "abm/population.py",
     "abm/families.py",
+    "abm/behaviour_system.py",
+    "abm/loops.py",
     "calibration/day_one.py",
     "calibration/aims.py",
     "calibration/national.py",
@@ -56,10 +61,12 @@ def pages() -> dict[Path, str]:
         "parameters.md": reference_parameters(read_rates(JOURNEY).values),
         "assumptions.md": _assumptions(),
         "statutory_clocks.md": reference_statutes(read_statutes(), read_sources()),
+        "behaviours.md": reference_behaviours(read_behaviours(), JOURNEY),
         "journey_as_text.md": f"# The journey as text\n\n```text\n{listing(JOURNEY)}```\n",
     }
     made = {REFERENCE / name: NOTICE + text for name, text in texts.items()}
-    return {**made, REFERENCE / "journey.svg": diagram(JOURNEY)}
+    pictures = {"journey.svg": diagram(JOURNEY), "loops.svg": loop_diagram(read_behaviours(), JOURNEY)}
+    return {**made, **{REFERENCE / name: text for name, text in pictures.items()}}
 
 
 def _assumptions() -> str:

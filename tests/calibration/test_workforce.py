@@ -39,7 +39,7 @@ def test_figures_are_those_published_and_agree_with_one_another():
     for (code, year), figures in TABLE.figures.items():
         assert 5 < figures["caseload"] < 30
         agency = 100 * figures["agency_fte"] / (figures["agency_fte"] + figures["permanent_fte"])
-        assert agency == pytest.approx(figures["agency_percent"], abs=0.1), (code, year)
+        assert agency == pytest.approx(figures["agency_percent"], abs=0.5), (code, year)
         vacant = 100 * figures["vacancy_fte"] / (figures["vacancy_fte"] + figures["permanent_fte"])
         assert vacant == pytest.approx(figures["vacancy_percent"], abs=0.6), (code, year)
         assert figures["cases"] / figures["case_holders_fte"] == pytest.approx(figures["caseload"], abs=0.06)
