@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,15 @@ class Blocks:
     def _path(self, place: int, ending: str) -> Path:
         assert self.folder is not None
         return self.folder / f"runs-{place:05d}.{ending}"
+
+
+def runs_there(folder: Path) -> int:
+    """Return how many runs the blocks in a folder are of, without looking whether they are whole."""
+    found = 0
+    for path in folder.glob("runs-*.json"):
+        with suppress(CareError, KeyError, TypeError):
+            found += len(read_signed(path, "")["seeds"])
+    return found
 
 
 def _plain(arrays: Mapping[str, Array]) -> dict[str, Any]:

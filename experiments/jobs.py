@@ -22,10 +22,10 @@ from experiments import many, pages, results, totals, unfinished
 from experiments.area_work import AreaWork, LeftOut, mark_of_fit
 from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, RUNS, forecast_frame
 from experiments.compare.frames import frames, published_points
+from experiments.effort import TEST
 from experiments.many import Say, Watch
 from experiments.plan import LAST_YEAR, Plan, areas_of
 from experiments.run import manifest_facts, shortened, simulate_area, system_figures, write_run
-from experiments.screen import TEST
 from experiments.unfinished import Order, Unfinished, reason
 
 STARTS_WITH = ("cla_at_31_march", "cpp_at_31_march")

@@ -23,19 +23,13 @@ from typing import TYPE_CHECKING, Any
 from abm.errors import CareError
 from calibration.statistics import Area, Statistics, read_statistics
 from experiments.area_work import AreaWork, LeftOut
+from experiments.effort import Effort, effort_of
 from experiments.unfinished import Order, Unfinished, reason
 
 if TYPE_CHECKING:
     from collections import deque
 
 Say = Callable[[str, float], None]
-BEGINS = {
-    "levels": 0.0, "day one": 0.1, "yearly factors": 0.12, "correction": 0.5, "system dynamics": 0.6,
-    "simulation": 0.75, "writing": 0.97,
-}  # fmt: skip
-"""The part of an area's work that is done when a step begins, as was measured of middling areas."""
-FIT_AS_RUNS = 2_000_000
-"""A fit takes about as long as so many children in runs of ten years."""
 _EVERY = 0.2
 """Seconds between two words about the same step."""
 
@@ -56,8 +50,8 @@ class Watch:
         """Learn that no more is to come."""
 
 
-def _shown(watch: Watch, area: Area) -> Say:
-    return lambda what, part: watch.part(area, _done(what, part))
+def _shown(watch: Watch, area: Area, effort: Effort) -> Say:
+    return lambda what, part: watch.part(area, effort.done(what, part))
 
 
 def processes_for(n_areas: int, asked: int | None) -> int:
@@ -80,41 +74,24 @@ def finish_areas(
 
     order = begun.order
     works = {area.code: begun.work(area) for area in order.areas}
-    weights = {code: _weight(statistics, work, order) for code, work in works.items()}
     done = [code for code, work in works.items() if work.left_out() or work.is_finished()]
+    n = processes_for(len(works) - len(done), processes)
+    threads = workers if n == 1 else 1
+    efforts = {code: effort_of(statistics, order, work, threads) for code, work in works.items()}
+    weights = {code: effort.seconds for code, effort in efforts.items()}
     with closing(watch):
         watch.begin(weights, done)
         # The largest first, so that no process is left with one at the end; the results do not depend on it.
         to_do = sorted(set(works) - set(done), key=lambda code: (-weights[code], code))
-        n = processes_for(len(to_do), processes)
         if n == 1:
             for code in to_do:
-                area = works[code].area
-                watch.end(area, _finish_or_leave_out(statistics, order, works[code], _shown(watch, area), workers))
+                work, say = works[code], _shown(watch, works[code].area, efforts[code])
+                watch.end(work.area, _finish_or_leave_out(statistics, order, work, say, workers))
         else:
             _Team(begun, statistics.path, n, watch).work_on([works[code].area for code in to_do])
     left_out = [found for work in works.values() if (found := work.left_out())]
     if len(left_out) == len(works):
         jobs.refuse_that_all_are_left_out([*order.left_out, *left_out])
-
-
-def children_of(statistics: Statistics, area: Area) -> float:
-    """Return how many children live in an area, in the latest year of the table; 0 if it has none."""
-    known = statistics.series(area, "population_0_17")
-    return known[max(known)] if known else 0.0
-
-
-def _weight(statistics: Statistics, work: AreaWork, order: Order) -> float:
-    """Return how much work an area is, in children simulated for ten years."""
-    fits = 0 if (work.folder / "fit").is_dir() else FIT_AS_RUNS * (1 + order.test)
-    return children_of(statistics, work.area) * order.runs + fits + 1.0
-
-
-def _done(what: str, part: float) -> float:
-    """Return the part of an area's work that is done at a part of a step."""
-    begins = BEGINS.get(what, 0.95)
-    after = min((start for start in BEGINS.values() if start > begins), default=1.0)
-    return begins + (after - begins) * part
 
 
 def _finish_or_leave_out(statistics: Statistics, order: Order, work: AreaWork, say: Say, workers: int) -> str:
@@ -239,7 +216,8 @@ def serve(line: Connection, folder: str, target: str, table: str) -> None:
         tell(**{"is": "ready", "why": ""})
         while True:
             work = begun.work(areas[asked.get()])
-            why = _finish_or_leave_out(statistics, begun.order, work, _seldom(tell), 1)
+            say = _seldom(tell, effort_of(statistics, begun.order, work))
+            why = _finish_or_leave_out(statistics, begun.order, work, say, 1)
             tell(**{"is": "done", "why": why})
     except CareError as error:
         tell(**{"is": "wrong", "what": error.what, "where": error.where, "remedy": error.remedy})
@@ -249,7 +227,7 @@ def serve(line: Connection, folder: str, target: str, table: str) -> None:
         tell(**{"is": "fault", "what": " ".join(f"{type(error).__name__}: {error}".split())})
 
 
-def _seldom(tell: Callable[..., None]) -> Say:
+def _seldom(tell: Callable[..., None], effort: Effort) -> Say:
     """Return what passes on the part that is done, not too often."""
     last = 0.0
 
@@ -258,7 +236,7 @@ def _seldom(tell: Callable[..., None]) -> Say:
         now = time.monotonic()
         if now - last >= _EVERY:
             last = now
-            tell(**{"is": "part", "part": _done(what, part)})
+            tell(**{"is": "part", "part": effort.done(what, part)})
 
     return say
 

@@ -123,22 +123,21 @@ def whole_folder(place: Path) -> Iterator[Path]:
 
 
 def settle_ours(folder: Path) -> None:
-    """Wait until our files in a folder, and in those of its areas, are on the disk, with their names."""
-    for place in (*(folder / code for code in sorted(areas_in(folder))), folder):
-        for path in sorted(place.iterdir()) if place.is_dir() else ():
-            if path.name in OURS and path.is_file():
-                settle(path)
-        settle(place)
+    """Wait until our files in a folder are on the disk, with their names; not those in the folders of areas."""
+    for path in sorted(folder.iterdir()):
+        if path.name in OURS and path.is_file():
+            settle(path)
+    settle(folder)
 
 
 def swap(part: Path, target: Path, old: Path) -> None:
     """Put `part` in the place of `target`; whatever fails, one of the two stands there, or `old`, which was `target`.
 
-    It can be called again after it was cut off.
+    It can be called again after it was cut off. Folders of areas in `part` must be on the disk: see `whole_folder`.
     """
+    settle_ours(part)
     if old.exists():
         _move_others(old, part, areas_in(old))
-    settle_ours(part)
     if target.exists():
         if old.exists():
             shutil.rmtree(old)
@@ -146,7 +145,6 @@ def swap(part: Path, target: Path, old: Path) -> None:
         target.rename(old)
         try:
             _move_others(old, part, areas)
-            settle_ours(part)
             part.rename(target)
         except BaseException:
             # Also for Ctrl-C at the wrong moment: the old results go back unless the new ones are there already.
@@ -171,15 +169,18 @@ def areas_in(folder: Path) -> frozenset[str]:
 
 
 def _move_others(source: Path, target: Path, areas: frozenset[str]) -> None:
-    """Move the files that are not ours, also those in the folders of areas."""
+    """Move the files that are not ours, also those in the folders of areas, and wait until their new names last."""
     for entry in source.iterdir():
         if entry.name in areas and entry.is_dir():
             others = [other for other in entry.iterdir() if other.name not in OURS]
             for other in others:
                 (target / entry.name).mkdir(exist_ok=True)
                 other.rename(target / entry.name / other.name)
+            if others:
+                settle(target / entry.name)
         elif entry.name not in OURS:
             entry.rename(target / entry.name)
+    settle(target)
 
 
 def write_table(frame: pl.DataFrame, folder: Path, name: str) -> None:

@@ -15,6 +15,7 @@ import polars as pl
 from calibration.statistics import Area
 from experiments.compare.frames import RUNS_OF_AN_INTERVAL
 from experiments.compare.words import Line, how_far_apart, line_of, number
+from experiments.effort import TEST
 from experiments.many import Watch
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ TABLE_FIGURES = (
 )
 """The dozen figures of the table on the screen."""
 TABLE_YEARS = (2021, 2025, 2030)
-TEST = "test: "
-"""Stands before the steps of a test."""
 TIME_LEFT = "{task.fields[left]}"
 _COLUMNS = ("Year", "Published", "SD", "ABM median")
 _PLAIN_WIDTH, _LABEL_WIDTHS, _PADDING = 110, (14, 36), 3
@@ -154,7 +153,7 @@ class SeveralProgress(Watch):
     def left(self) -> str:
         """Return the time left, in words."""
         done, spent = self.done() - self.before, self._clock() - self.start
-        if done <= 0.01:
+        if done <= 0.01 * (1 - self.before):
             return "time left not known yet"
         return about(spent / done * (1 - self.before - done))
 

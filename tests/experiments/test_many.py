@@ -18,7 +18,7 @@ import pytest
 from abm.errors import CareError
 from calibration.fitted import SavedFit, save_fit, signed
 from calibration.statistics import Area, Statistics
-from experiments import jobs, many, results, unfinished
+from experiments import jobs, results, unfinished
 from experiments.held import Held
 from experiments.screen import Progress, SeveralProgress, about
 from tests.experiments.test_cli import ROOT, journeys, refused
@@ -275,12 +275,6 @@ def test_the_time_left_counts_the_work_done() -> None:
     watch.end(large, "too cold")
     assert watch.left() == "nothing left"
     assert about(3 * 3600) == "about 3.0 h left"
-
-
-def test_steps_of_an_area_are_parts_of_it() -> None:
-    parts = [many._done(step, part) for step in many.BEGINS for part in (0.0, 1.0)]
-    assert parts == sorted(parts)
-    assert (parts[0], parts[-1]) == (0.0, 1.0)
 
 
 def test_a_plan_of_another_form_is_refused(tmp_path: Path) -> None:
