@@ -15,6 +15,7 @@ HOW_TOS = [
     "how_to/checkpoint_and_fork.md",
     "how_to/mesa.md",
     "how_to/add_a_figure.md",
+    "explanation/behaviours.md",
 ]
 
 
