@@ -189,12 +189,16 @@ class Places:
         self.who.needing[:] = np.bincount(need, minlength=N_WANTS)
         listed = _listed(child)
         tally = np.zeros(len(TALLY), np.int64)
-        args = (*self._halves, -1, self.n_homes, self.homes, self.who, self.kin, self._numbers)
-        match(*args, listed, False, False, tally)
+        of_the_kind = self._numbers._replace(n_tiers=self._numbers.n_in_kind)
+        match(*self._halves, -1, self.n_homes, self.homes, self.who, self.kin, of_the_kind, listed, tally)
         left = np.flatnonzero(listed.outcome == EMERGENCY)
         if left.size:
-            again = _listed(child[left])
-            match(*args, again, False, True, tally)
+            again, limits = _listed(child[left]), np.iinfo(np.int16)
+            any_age = self.homes._replace(
+                age_from=np.full_like(self.homes.age_from, limits.min),
+                age_to=np.full_like(self.homes.age_to, limits.max),
+            )
+            match(*self._halves, -1, self.n_homes, any_age, self.who, self.kin, of_the_kind, again, tally)
             listed.to[left], listed.outcome[left] = again.to, again.outcome
         self.waiting = take_note(-1, self.homes, self.who, listed, tally)
         self.noticed[2:] = self.who.needing[1:]

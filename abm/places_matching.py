@@ -132,7 +132,7 @@ def list_children(
         who_is[n], from_where[n], why[n] = c, who.home[c], OFF_THE_LIST
         roofless[n] = who.waits[c] == IN_EMERGENCY
         n += 1
-    order = order_of(who_is[:n])
+    order = order_of(who_is[:n].astype(np.uint64))
     return Listed(
         who_is[:n][order], from_where[:n][order], roofless[:n][order], why[:n][order], np.full(n, -1, np.int32),
         np.full(n, WAITS, np.uint8),
@@ -206,7 +206,7 @@ def home_of_kin(
             tier += 1
         if tier == numbers.n_in_kind[want] or (avoid == h).any():
             continue
-        drawn = draw_one(low, high, homes.key[h], week, _TURN)
+        drawn = draw_one(low, high, np.int64(homes.key[h]), week, _TURN)
         nearer = tier < best_tier or (tier == best_tier and (drawn < best_drawn or (drawn == best_drawn and h < best)))
         if best < 0 or nearer:
             best, best_tier, best_drawn = h, tier, drawn
@@ -234,16 +234,15 @@ def home_by_tier(
 
 @compiled(nogil=True)
 def match(
-    low: Any, high: Any, week: Any, n_homes: Any, homes: Any, who: Any, kin: Any, numbers: Any, listed: Any, spill: Any,
-    any_age: Any, tally: Any,
-) -> Any:  # fmt: skip
+    low: Any, high: Any, week: Any, n_homes: Any, homes: Any, who: Any, kin: Any, numbers: Any, listed: Any, tally: Any
+) -> Any:
     """Find a home for the listed children; fills `to` and `outcome`, and moves the children.
 
     Order: need, week from which the child waits, keyed draw, number. Brothers and sisters who are listed together, need
     the same kind and are to live together are one group, which has the turn of its first. For a group, then for each
     child alone: the home of a brother or sister; homes of the kind needed, tier by tier, in the order of the homes'
-    keyed draw of the week; for a child without a roof, alone, the tiers of other kinds, if `spill`; else an emergency
-    home. Beds that children leave behind here are free from the next week on.
+    keyed draw of the week; for a child without a roof, alone, the tiers of other kinds; else an emergency home. Beds
+    that children leave behind here are free from the next week on.
     """
     n_rows = listed.child.size
     # The homes that have a bed, in the order of class, draw and number.
@@ -251,9 +250,8 @@ def match(
     opened, stops, closed = homes.opened, homes.stops, homes.closed
     home, n_free = np.empty(n_homes, np.int32), 0
     for h in range(n_homes):
-        if kernel_takes(opened, stops, closed, h, week) and living[h] < beds[h]:
-            home[n_free] = h
-            n_free += 1
+        home[n_free] = h
+        n_free += int(kernel_takes(opened, stops, closed, h, week) & (living[h] < beds[h]))
     home, begin = home[:n_free], np.zeros(N_CLASSES + 1, np.int64)
     code = draw_each(low, high, keys[home], week, _TURN)
     for e in range(n_free):
@@ -269,7 +267,7 @@ def match(
     rank, group = np.empty(n_rows, np.uint64), np.empty(n_rows, np.uint64)
     for x in range(n_rows):
         c = listed.child[x]
-        drawn = draw_one(low, high, c, who.since[c], _CHILD)
+        drawn = draw_one(low, high, np.int64(c), np.int64(who.since[c]), _CHILD)
         urgency = np.uint64(((255 - int(kin.need[c])) << 24) | (int(who.since[c]) + (1 << 20)))
         rank[x] = (urgency << _HALF) | drawn
         group[x] = np.uint64((int(kin.family[c]) << 3) | (int(who.want[c]) << 1) | int(listed.roofless[x]))
@@ -285,7 +283,7 @@ def match(
         if done[lead]:
             continue
         want, family = who.want[listed.child[lead]], kin.family[listed.child[lead]]
-        plan = draw_one(low, high, family, 0, _TOGETHER) < numbers.together
+        plan = draw_one(low, high, np.int64(family), np.int64(0), _TOGETHER) < numbers.together
         y0, y1 = place[lead], place[lead] + 1
         if plan and not alone[lead]:
             while y0 > 0 and group[beside[y0 - 1]] == group[lead]:
@@ -295,18 +293,15 @@ def match(
         found, joins = -1, False
         while True:
             size = y1 - y0
-            # Ages that any home takes; or those of the group.
-            youngest, oldest = 1 << 14, -(1 << 14)
-            if not any_age:
-                ages = week - kin.birth[child[y0:y1]]
-                youngest, oldest = ages.min(), ages.max()
+            ages = week - kin.birth[child[y0:y1]]
+            youngest, oldest = ages.min(), ages.max()
             if plan:
                 found = home_of_kin(
                     low, high, week, homes, who, kin, numbers, family, avoid[y0:y1], size, youngest, oldest, want,
                 )  # fmt: skip
                 joins = found >= 0
             if found < 0:
-                everything = spill and size == 1 and listed.roofless[lead]
+                everything = size == 1 and listed.roofless[lead]
                 n_tiers = numbers.n_tiers[want] if everything else numbers.n_in_kind[want]
                 tiers = numbers.tiers[want, :n_tiers]
                 found = home_by_tier(homes, begin, home, following, tiers, avoid[y0:y1], size, youngest, oldest)
@@ -387,7 +382,7 @@ def advance_week(
         low, high, week, n_homes, homes, numbers, count, reference, who.needing, noticed, opened
     )  # fmt: skip
     listed = list_children(week, n_homes, homes, who, numbers, child, want, roof, waiting, tally)
-    match(low, high, week, n_homes, homes, who, kin, numbers, listed, True, False, tally)
+    match(low, high, week, n_homes, homes, who, kin, numbers, listed, tally)
     now_waiting = take_note(week, homes, who, listed, tally)
     count_places(week, n_homes, homes, who, now_waiting, totals)
     return n_homes, listed, now_waiting

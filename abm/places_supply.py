@@ -53,7 +53,8 @@ def kernel_poisson(draw: Any, mean: Any) -> Any:
 @compiled(inline=True)
 def kernel_takes(opened: Any, stops: Any, closed: Any, h: Any, week: Any) -> Any:
     """Tell whether a home takes children in a week."""
-    return opened[h] <= week and stops[h] > week and closed[h] > week
+    # Without `and`: what cannot be foretold costs more to branch on than to compute.
+    return (opened[h] <= week) & (stops[h] > week) & (closed[h] > week)
 
 
 @compiled(nogil=True)
@@ -77,11 +78,12 @@ def add_home(
     low: Any, high: Any, n_homes: Any, homes: Any, numbers: Any, key: Any, kind: Any, band: Any, most: Any, opened: Any
 ) -> Any:
     """Write a home into row `n_homes`: beds (at most `most`), ages and, for a band of -1, distance by its own draws."""
-    h, luck = n_homes, key
+    # Whole numbers of one width, so that the functions called are compiled once.
+    h, luck, always = n_homes, np.int64(key), np.int64(0)
     if band < 0:
-        band = kernel_choice(draw_one(low, high, luck, 0, _BAND), numbers.bands[kind])
-    beds = 1 + kernel_choice(draw_one(low, high, luck, 0, _BEDS), numbers.beds[kind, band])
-    ages = kernel_choice(draw_one(low, high, luck, 0, _AGES), numbers.ages[kind])
+        band = kernel_choice(draw_one(low, high, luck, always, _BAND), numbers.bands[kind])
+    beds = 1 + kernel_choice(draw_one(low, high, luck, always, _BEDS), numbers.beds[kind, band])
+    ages = kernel_choice(draw_one(low, high, luck, always, _AGES), numbers.ages[kind])
     homes.key[h], homes.kind[h], homes.band[h], homes.beds[h] = key, kind, band, min(beds, most)
     homes.age_from[h], homes.age_to[h] = numbers.age_from[kind, ages], numbers.age_to[kind, ages]
     homes.opened[h], homes.stops[h], homes.closed[h] = opened, NEVER_CLOSES, NEVER_CLOSES
@@ -101,7 +103,7 @@ def found_homes(
     left = n_beds
     while left > 0:
         key = (1 << 31) | (kind << 28) | begin
-        add_home(low, high, n_homes, homes, numbers, key, kind, band, left, -1)
+        add_home(low, high, n_homes, homes, numbers, key, kind, band, left, np.int64(-1))
         left -= homes.beds[n_homes]
         n_homes, begin = n_homes + 1, begin + 1
     return n_homes
@@ -120,9 +122,9 @@ def close_homes(low: Any, high: Any, week: Any, n_homes: Any, homes: Any, number
     loss = np.zeros(N_KINDS, np.uint64)
     children, places = np.zeros(N_KINDS), np.zeros(N_KINDS)
     for h in range(n_homes):
-        if kernel_takes(opened, stops, closed, h, week):
-            children[kinds[h]] += living[h]
-            places[kinds[h]] += beds[h]
+        takes = int(kernel_takes(opened, stops, closed, h, week))
+        children[kinds[h]] += takes * living[h]
+        places[kinds[h]] += takes * beds[h]
     for kind in range(N_KINDS):
         factor = 1.0
         if places[kind] > 0.0:
@@ -133,24 +135,17 @@ def close_homes(low: Any, high: Any, week: Any, n_homes: Any, homes: Any, number
     drawn = draw_each(low, high, keys[:n_homes], week, _CLOSES)
     for h in range(n_homes):
         kind = kinds[h]
-        if closed[h] <= week:
-            continue
-        if opened[h] > week:
-            count[1, kind] += beds[h]
-            continue
-        count[0, kind] += 1
-        if stops[h] > week:
-            if drawn[h] < loss[kind]:
-                stops[h] = week
-                if draw_one(low, high, keys[h], week, _AT_ONCE) < numbers.at_once[kind]:
-                    closed[h] = week
-        if stops[h] > week:
-            count[1, kind] += beds[h]
-        elif living[h] == 0:
+        there = (opened[h] <= week) & (closed[h] > week)
+        if there & (stops[h] > week) & (drawn[h] < loss[kind]):
+            stops[h] = week
+            if draw_one(low, high, np.int64(keys[h]), week, _AT_ONCE) < numbers.at_once[kind]:
+                closed[h] = week
+        if there & (stops[h] <= week) & (living[h] == 0):
             closed[h] = week
-        count[2, kind] += living[h]
-        if closed[h] == week:
-            count[3, kind] += 1
+        count[0, kind] += int(there)
+        count[1, kind] += int((closed[h] > week) & (stops[h] > week)) * beds[h]
+        count[2, kind] += int(there) * living[h]
+        count[3, kind] += int(there & (closed[h] == week))
 
 
 @compiled(nogil=True)
@@ -174,11 +169,12 @@ def open_homes(
             expected += gap / (numbers.mean_beds[kind] * numbers.adjust[kind])
         n = 0
         if expected > 0.0:
-            draw = draw_one(low, high, kind, week, _OPENS)
+            draw = draw_one(low, high, np.int64(kind), week, _OPENS)
             n = kernel_poisson(draw, expected)
         for k in range(n):
+            begin = week + numbers.delay[kind]
             key = ((week + 1) << 14) | (kind << 12) | k
-            add_home(low, high, n_homes, homes, numbers, key, kind, -1, MOST_BEDS, week + numbers.delay[kind])
+            add_home(low, high, n_homes, homes, numbers, key, np.int64(kind), np.int64(-1), np.int64(MOST_BEDS), begin)
             n_homes += 1
         opened[kind] = n
     return n_homes
@@ -195,14 +191,11 @@ def count_places(week: Any, n_homes: Any, homes: Any, who: Any, waiting: Any, ou
     )  # fmt: skip
     out[:] = 0
     for h in range(n_homes):
-        if opened[h] > week or closed[h] <= week:
-            continue
-        kind, usable = kinds[h], living[h]
-        if stops[h] > week:
-            usable = beds[h]
-        out[kind] += 1
-        out[N_KINDS + kind] += usable
-        out[2 * N_KINDS + kind] += living[h]
-        out[3 * N_KINDS + kind] += usable - living[h]
+        kind, there = kinds[h], int((opened[h] <= week) & (closed[h] > week))
+        usable = max(living[h], int(stops[h] > week) * beds[h])
+        out[kind] += there
+        out[N_KINDS + kind] += there * usable
+        out[2 * N_KINDS + kind] += there * living[h]
+        out[3 * N_KINDS + kind] += there * (usable - living[h])
     for c in waiting:
         out[4 * N_KINDS + who.want[c]] += 1
