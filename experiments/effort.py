@@ -24,8 +24,8 @@ without its runs, and of system dynamics.
 
 These and those below were measured on 28 November 2026 on two areas, Blackpool (28,352 children on day one) and
 Derbyshire (151,165): fits to 2025 and to 2023, and 1 to 100 runs of ten years; as processor time of one thread (AMD
-EPYC), with compiled code at hand. Fits of North Tyneside and Stockton-on-Tees took within 15% of what they say. Only how
-they compare matters.
+EPYC), with compiled code at hand. Fits of North Tyneside and Stockton-on-Tees took within 15% of what they say. Only
+how they compare matters.
 """
 A_RUN, A_CHILD_YEAR = 0.014, 1.27e-7
 """Seconds of a run, and of each child and year in it."""
