@@ -73,7 +73,7 @@ def simulated_course(
     journey: Journey,
     *,
     runs: int | None = None,
-    first_seed: int = 1 << 40,
+    first_seed: int = 4_000_000_000,
     workers: int = 1,
 ) -> Reference:
     """Return the mean of simulated runs without behaviours: the reference of a scenario's runs with them.

@@ -137,6 +137,17 @@ def test_a_delay_is_felt_little_by_little(delay):
     assert missing.sum() == pytest.approx(delay, rel=0.2)
 
 
+def test_children_may_be_counted_over_some_weeks():
+    behaviours = linked(link("in_need", "workload", 1, form="weight", delay=10), link("workload", "came_into_care", 1))
+    reference = steady_reference(stock=1e7)
+    found = asked_again(system_of(behaviours, reference), stocks_with(reference, in_need=1.5), 5)
+    assert set(found[:, T["came_into_care"], 0]) == {round(1.5 * UNIT)}  # there on day one, so seen from day one
+    system = system_of(behaviours, reference)
+    system.factors(0, reference.stocks[0], NONE)
+    later = system.factors(1, stocks_with(reference, in_need=1.5), NONE)
+    assert later[T["came_into_care"], 0] == round(1.05 * UNIT)
+
+
 def test_events_are_counted_over_some_weeks():
     behaviours = linked(
         link("returned_home_planned", "going_home", 1, form="weight", delay=10), link("going_home", "came_into_care", 1)
@@ -202,6 +213,15 @@ def test_agency_workers_cannot_be_fewer_than_none():
     asked_again(system, stocks_with(reference, in_need=0.4), 520)
     assert shown(system, "permanent_workers") > 210
     assert shown(system, "agency_workers") == 0
+
+
+def test_vacancies_cannot_be_fewer_than_none():
+    reference = steady_reference(520, stock=1e8)
+    system = system_of(leaving(2.0), reference, workforce=Workforce(200, 30, 2, 0.3, 16))
+    asked_again(system, stocks_with(reference, in_need=0.4), 520)
+    assert shown(system, "vacancies") == 0
+    # Were there fewer vacancies than none, so many fewer would be hired that permanent workers stayed below 220.
+    assert shown(system, "permanent_workers") > 250
 
 
 # --- shocks ----------------------------------------------------------------------------------------------------------
