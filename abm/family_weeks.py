@@ -156,26 +156,30 @@ def _live_through(
 
 @compiled(nogil=True)
 def set_contexts(
-    week: Any, begin: Any, end: Any, of: Any, family: Any, tables: Any, people: Any, first: Any, member: Any,
-    families: Any, kin: Any, touched: Any,
+    turn: Any, then: Any, begin: Any, end: Any, of: Any, family: Any, tables: Any, people: Any, first: Any,
+    member: Any, families: Any, kin: Any, touched: Any,
 ) -> None:  # fmt: skip
     """Set the contexts of families, and of their children, to which those of rows `begin` to before `end` belong.
 
+    then      the next week, in which whose context changed is looked at again
     of        int32[.]  who a row of a log is of
     family    int32[.]  the family of each of them
     families  People    their state is in which circumstances they are; their context is filled
     kin       uint8[F]
-    touched   int16[F]  the last turn in which a family's contexts were set; `week` is this turn
+    touched   int16[F]  the last turn in which a family's contexts were set
     """
     for r in range(begin, end):
         mine = family[of[r]]
-        if touched[mine] == week:
+        if touched[mine] == turn:
             continue
-        touched[mine] = week
+        touched[mine] = turn
         helping = False
         for x in range(first[mine], first[mine + 1]):
             helping = helping or tables.helping[people.state[member[x]]]
-        families.context[mine] = 1 if helping else 0
+        helped = 1 if helping else 0
+        if families.context[mine] != helped:
+            # Their own week is still to come, that of the children is over.
+            families.context[mine], families.due[mine] = helped, min(families.due[mine], then - 1)
         for x in range(first[mine], first[mine + 1]):
             i = int(member[x])
             if people.uasc[i]:
@@ -184,9 +188,9 @@ def set_contexts(
             if tables.counted[people.state[i]]:
                 for y in range(first[mine], first[mine + 1]):
                     together += 1 if y != x and people.state[member[y]] == people.state[i] else 0
-            people.context[i] = (
-                1 + ((min(together, MOST_TOGETHER) - 1) * N_CIRCUMSTANCES + families.state[mine]) * 2 + kin[mine]
-            )
+            context = 1 + ((min(together, MOST_TOGETHER) - 1) * N_CIRCUMSTANCES + families.state[mine]) * 2 + kin[mine]
+            if people.context[i] != context:
+                people.context[i], people.due[i] = context, min(people.due[i], then)
 
 
 class FamiliesTold(NamedTuple):
@@ -244,13 +248,13 @@ class Families:
                 raise nothing_follows(state, group, at)
             if at < end:
                 course._grow()
-        self._set(course.people, 2 * week, begin, course._n_rows, course._rows.child, self._family)
+        self._set(course.people, 2 * week, week + 1, (begin, course._n_rows), course._rows.child, self._family)
         mine = self.circumstances
         begin = mine._n_rows
         mine.run_loops(week + 1, self._chances, True, nothing_follows)
         mine.count(begin)
         mine.week = week + 1
-        self._set(course.people, 2 * week + 1, begin, mine._n_rows, mine._rows.child, self._all)
+        self._set(course.people, 2 * week + 1, week + 1, (begin, mine._n_rows), mine._rows.child, self._all)
         if not self._log:
             mine._n_rows = 0
 
@@ -299,14 +303,15 @@ class Families:
     def set_all(self, people: People) -> None:
         """Set the contexts of all families and children from where they are."""
         self._touched[:] = -1
-        self._set(people, 0, 0, self._all.size, self._all, self._all)
+        self._set(people, 0, 0, (0, self._all.size), self._all, self._all)
         self._touched[:] = -1
 
     def _set(
-        self, people: People, turn: int, begin: int, end: int, of: NDArray[np.int32], family: NDArray[np.int32]
-    ) -> None:
+        self, people: People, turn: int, then: int, rows: tuple[int, int], of: NDArray[np.int32],
+        family: NDArray[np.int32],
+    ) -> None:  # fmt: skip
         set_contexts(
-            turn, begin, end, of, family, self.tables, people, self._first, self._member, self.circumstances.people,
+            turn, then, *rows, of, family, self.tables, people, self._first, self._member, self.circumstances.people,
             self.kin, self._touched,
         )  # fmt: skip
 

@@ -26,6 +26,7 @@ from abm.pathway import (
     Journey,
 )
 from abm.quiet import (
+    N_CELLS,
     chances,
     kernel_counts,
     kernel_opening,
@@ -83,18 +84,22 @@ class Chances(NamedTuple):
     thresholds  uint64[Y, G, B, E]
     cells       int8[Y, E, G, B]     of quiet states: the last cell (see `abm.quiet`) that the threshold of any week can
                                      reach while the child stays; it decides where is looked, and changes no result
+    far         int8[E, G]           the same for all years to come, however long the child stays
     factored    bool                 whether any factor is other than 1; if so, the span is one week
     strength    float64[Y, G, B, E]  hazards of a week and weights of outcomes: what factors act on (`abm.factors`)
     factor      int64[E, H]          by edge and history, in 1/1024
     context     int64[C, E]          by the child's context, that is its family's, and edge, in 1/1024
+    shift       int8[C, E]           so many cells further such a factor reaches at most; 0 or less where it is below 1
     """
 
     thresholds: NDArray[np.uint64]
     cells: NDArray[np.int8]
+    far: NDArray[np.int8]
     factored: bool
     strength: NDArray[np.float64]
     factor: NDArray[np.int64]
     context: NDArray[np.int64]
+    shift: NDArray[np.int8]
 
 
 class People(NamedTuple):
@@ -102,7 +107,7 @@ class People(NamedTuple):
 
     `enter_edge` is -1 for children who are there on day one; `since` is the week the child's clock began; `due` is the
     first week in which something may happen to the child, at most NEVER: for a child there, 0 is always right.
-    `context` is 0 where families do not matter.
+    `context` is 0 where families do not matter; where it changes, `due` is the next week.
     """
 
     child: NDArray[np.int32]
@@ -244,6 +249,8 @@ def advance_span(
     capacity = rows.child.size
     taken = np.zeros(WEEKS_PER_YEAR, np.int64)
     by_weight = np.zeros(edges.target.size if factored else 1, np.uint64)
+    # In short spans whoever is looked at costs more than what is looked for: years with nothing are gone over at once.
+    look_ahead = stop - start < WEEKS_PER_YEAR
     drawn, drawn_for = np.zeros((edges.target.size, 4), np.uint64), np.zeros(edges.target.size, np.int64)
     for k in range(list_due(people.due, stop, begin, whose)):
         i = whose[k]
@@ -268,7 +275,7 @@ def advance_span(
                 edge = int(edges.departure[state])
             else:
                 # Until `end` the state can only be left by chance.
-                end = _FAR
+                end = enter_week if enter_week > week else _FAR
                 if edges.birthday[state] >= 0:
                     end = min(end, birth + WEEKS_TO_18)
                 if edges.departure[state] >= 0 and leave > week:
@@ -285,9 +292,11 @@ def advance_span(
                     stamp, found = np.uint64(calendar), end
                     for x in range(first, last):
                         trial = edges.weekly[x]
-                        last_cell = cells[year, trial, group, band]
+                        last_cell = int(cells[year, trial, group, band])
                         if last_cell < 0:
                             continue
+                        if factored:
+                            last_cell = min(max(last_cell + chances.shift[context, trial], 0), N_CELLS - 1)
                         purpose = edges.purpose[trial]
                         if opened != trial or opened_for != calendar >> 2:
                             opened, opened_for = int(trial), calendar >> 2
@@ -407,6 +416,29 @@ def advance_span(
                 step += 1
             history = after
             week += 1
+        if look_ahead and edges.quiet[state] and week % WEEKS_PER_YEAR == 0:
+            end = _FAR
+            if edges.birthday[state] >= 0:
+                end = min(end, birth + WEEKS_TO_18)
+            if edges.departure[state] >= 0 and leave >= week:
+                end = min(end, leave)
+            group = group_at(week - birth, risk, history, uasc)
+            while week < min(end, NEVER):
+                nothing, four = True, week // (4 * WEEKS_PER_YEAR)
+                for x in range(edges.weekly_first[state], edges.weekly_first[state + 1]):
+                    trial = edges.weekly[x]
+                    last_cell = int(chances.far[trial, group])
+                    if last_cell >= 0:
+                        if factored:
+                            last_cell = min(max(last_cell + chances.shift[context, trial], 0), N_CELLS - 1)
+                        if opened != trial or opened_for != four:
+                            opened, opened_for = int(trial), four
+                            openings = kernel_opening(low, high, identity, np.uint64(four), edges.purpose[trial])
+                        opening = one_of_four(openings, week // WEEKS_PER_YEAR & 3)
+                        nothing = nothing and opening >= _LOWEST[last_cell]
+                if not nothing:
+                    break
+                week = min(week + WEEKS_PER_YEAR, end)
         people.state[i] = state
         people.history[i] = history
         people.since[i] = since

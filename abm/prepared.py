@@ -15,7 +15,10 @@ from abm.family_tables import FamilyTables, family_tables
 from abm.kernels import Chances, Edges, edges_of
 from abm.parameters import Parameters
 from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, Journey
-from abm.quiet import cells_of
+from abm.quiet import cells_further, cells_of
+
+
+_SPARE = np.uint64(64)
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,14 @@ class Prepared:
         np.subtract.at(out, (edges, tables.source), 1)
         return out
 
-    @property
+    @cached_property
     def chances(self) -> Chances:
         """What decides in runs without a system."""
         none = np.zeros((0, 0), np.int64)
-        return Chances(self.by_group, self.cells, False, np.zeros((0, 0, 0, 0)), none, none)
+        return Chances(
+            self.by_group, self.cells, far_cells(self.cells), False, np.zeros((0, 0, 0, 0)), none, none,
+            none.astype(np.int8),
+        )  # fmt: skip
 
     @property
     def families(self) -> FamilyLife | None:
@@ -73,10 +79,6 @@ class Prepared:
         What families make of the chances is in it.
         """
         context = self.family_tables.context
-        if self.families is not None:
-            largest = np.full(limits.shape[0], UNIT, np.int64)
-            np.maximum.at(largest, self.journey.tables.transition, context.max(axis=0))
-            limits = -(-limits * largest[:, None] // UNIT)
         key = limits.tobytes()
         if key not in self._within:
             if self.parameters is None:
@@ -84,9 +86,11 @@ class Prepared:
             strength = strengths(self.parameters, self.journey)
             most = largest_thresholds(self.thresholds, strength, limits, self.journey)
             factor = np.full((self.journey.tables.n_edges, N_HISTORIES), UNIT, np.int64)
+            # A little more, so that no rounding of a chance under a family's factor is missed.
+            cells = cells_of(reachable(self.journey, most + np.where(most > 0, _SPARE, np.uint64(0))))
             self._within[key] = Chances(
-                self.by_group, cells_of(reachable(self.journey, most)), self.families is not None, strength, factor,
-                context,
+                self.by_group, cells, far_cells(cells), self.families is not None, strength, factor, context,
+                cells_further(context, UNIT),
             )  # fmt: skip
         return self._within[key]
 
@@ -117,4 +121,13 @@ def reachable(journey: Journey, thresholds: NDArray[np.uint64]) -> NDArray[np.ui
     np.maximum(by_time[:, :, : UNACCOMPANIED_GROUP - older], by_time[:, :, older:UNACCOMPANIED_GROUP],
                out=out[:, :, : UNACCOMPANIED_GROUP - older])  # fmt: skip
     np.maximum(by_time[:, :, -2], by_time[:, :, -1], out=out[:, :, -2])
+    return out
+
+
+def far_cells(cells: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return the last cell that can matter in any later year, int8[E, G]: of this and all older age bands."""
+    out = cells.max(axis=(0, 3))
+    ages = out[:, :UNACCOMPANIED_GROUP].reshape(out.shape[0], -1, N_RISKS * N_HISTORIES)
+    np.maximum.accumulate(ages[:, ::-1], axis=1, out=ages[:, ::-1])
+    out[:, -2] = np.maximum(out[:, -2], out[:, -1])
     return out
