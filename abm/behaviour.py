@@ -117,9 +117,14 @@ class Behaviours:
         return by_key[key]
 
     def loops(self) -> tuple[str, ...]:
-        """Return the loops that have a link of some strength, in the order of LOOPS."""
-        there = {loop for link in self.links if link.strength for loop in link.loops}
-        return tuple(loop for loop in LOOPS if loop in there)
+        """Return the loops that are on, in the order of LOOPS: some link of that loop alone (or any, if none is) is."""
+        out = []
+        for loop in LOOPS:
+            mine = [k for k in self.links if loop in k.loops]
+            own = [k for k in mine if len(k.loops) == 1] or mine
+            if any(k.strength for k in own):
+                out.append(loop)
+        return tuple(out)
 
     def without(self, *loops: str) -> Behaviours:
         """Return these behaviours with some loops off: a link is off when all its loops are."""

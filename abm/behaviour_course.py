@@ -132,9 +132,16 @@ def classic_case(
     yearly = parameters.multipliers[:n_years]
     # The derived rates hold the mean of the yearly factors.
     multipliers = np.where(yearly > 0, yearly, 1.0) / np.exp(np.log(np.where(yearly > 0, yearly, 1.0)).mean(axis=0))
-    stocks, flows = run_classic(journey, rates, multipliers, n_weeks or scenario.n_weeks)
-    reference = Reference.of_course(rates.start, stocks, flows)
-    return ClassicCase(journey, rates, multipliers, stocks, flows, reference)
+    return case_of(journey, rates, multipliers, n_weeks or scenario.n_weeks)
+
+
+def case_of(journey: Journey, rates: ClassicRates, multipliers: Array, n_weeks: int) -> ClassicCase:
+    """Return an area whose classic system dynamics is known already, such as one that was fitted by itself.
+
+    For a system the rates need `ClassicRates.history`; that of `classic_case` of the same area will do.
+    """
+    stocks, flows = run_classic(journey, rates, multipliers, n_weeks)
+    return ClassicCase(journey, rates, multipliers, stocks, flows, Reference.of_course(rates.start, stocks, flows))
 
 
 def _stocks(field: MeanField, mass: Array) -> Array:

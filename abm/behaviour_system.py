@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,6 +172,17 @@ class CareSystem:
             raise CareError("Changes of demand add up to more than 16 times", "shocks", "Give smaller factors")
         self.limits = np.where(most > 1, np.ceil(most * UNIT) + 1, UNIT).astype(np.int64)
         self.limits = np.minimum(self.limits, 64 * UNIT)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What it takes to get this system again, and to know that it is the same."""
+        return {
+            "behaviours": self.behaviours.digest,
+            "loops": list(self.behaviours.loops()),
+            "reference": self.reference.digest,
+            "workforce": asdict(self.workforce),
+            "shocks": [{type(shock).__name__: asdict(shock)} for shock in self.shocks],
+        }
 
     def factors(self, week: int, stocks: NDArray[np.float64], flows: NDArray[np.float64]) -> NDArray[np.int64]:
         """Move the conditions on by a week and return int64[T, 3], the factors of this week."""

@@ -1,6 +1,7 @@
 """Behaviours on their own: at the reference they do nothing, each link does what its row says, and a twin agrees."""
 
 import hashlib
+import json
 import math
 from dataclasses import replace
 
@@ -342,6 +343,22 @@ def test_it_gives_the_same_bits_on_every_machine():
     assert whole.hexdigest()[:16] == "4e9dfe58a9579a79"
 
 
+def test_its_manifest_tells_it_apart():
+    reference, shock = steady_reference(), Incident(3)
+    one = system_of(SHIPPED, reference, [shock]).manifest
+    assert json.loads(json.dumps(one))["shocks"] == [{"Incident": {"week": 3, "size": 0.49}}]
+    assert one == system_of(read_behaviours(), steady_reference(), [Incident(3)]).manifest
+    others = [
+        system_of(SHIPPED.without("R5"), reference, [shock]).manifest,
+        system_of(SHIPPED.with_strengths(caseload_to_quality=0.3), reference, [shock]).manifest,
+        system_of(SHIPPED, steady_reference(flow=21.0), [shock]).manifest,
+        system_of(SHIPPED, reference, [Incident(4)]).manifest,
+        system_of(SHIPPED, reference, [shock], Workforce(1, 1, 1, 0.1, 16)).manifest,
+    ]
+    assert all(one != other for other in others)
+    assert "R5" not in others[0]["loops"]
+
+
 # --- loops -----------------------------------------------------------------------------------------------------------
 
 
@@ -354,7 +371,8 @@ def test_a_link_is_on_while_any_of_its_loops_is():
     )] for k in behaviours.links}  # fmt: skip
     assert strengths == {shared.key: [1, 1, 0, 0], own.key: [0, 0, 0, 0], outside.key: [0.5, 0.5, 0.5, 0]}
     assert behaviours.loops() == ("R1", "R2")
-    assert behaviours.without("R2").loops() == ("R1", "R2")  # the shared link is still there
+    assert behaviours.without("R2").loops() == ("R1",)
+    assert behaviours.none().loops() == ()
 
 
 @pytest.mark.parametrize(
