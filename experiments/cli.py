@@ -14,18 +14,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import typer
-from typer.core import TyperGroup
+WRONG, FAULT, STOPPED = 2, 1, 130
+"""Exit codes: something a person can put right; a fault of ours; stopped by Ctrl-C."""
+NOTHING_BEGUN = "Stopped. Nothing was left half written."
 
-from abm import __version__
-from abm.errors import CareError
+try:
+    import typer
+    from typer.core import TyperGroup
+
+    from abm import __version__
+    from abm.errors import CareError
+except KeyboardInterrupt:
+    print(NOTHING_BEGUN, file=sys.stderr)
+    sys.exit(STOPPED)
 
 if TYPE_CHECKING:
     from calibration.statistics import Statistics
     from experiments.screen import Progress, SeveralProgress
-
-WRONG, FAULT, STOPPED = 2, 1, 130
-"""Exit codes: something a person can put right; a fault of ours; stopped by Ctrl-C."""
 
 
 class Plain(TyperGroup):
@@ -51,14 +56,23 @@ class Plain(TyperGroup):
                 error,
             )
         except Exception as error:
+            if _was_stopped(error):
+                _end(NOTHING_BEGUN, STOPPED, error)
             if hasattr(error, "format_message"):
                 _end(f"{error.format_message().rstrip('.')}. {_help_for(error)}", WRONG, error)
             told = " ".join(f"{type(error).__name__}: {error}".split())
             words_of_ours = f"This is a fault of ours, not yours ({told}). Please report it with what --debug shows"
             _end(f"{words_of_ours}: journeys --debug {' '.join(words)}", FAULT, error)
         if code == STOPPED:
-            _end("Stopped. Nothing was left half written.", STOPPED, None)
+            _end(NOTHING_BEGUN, STOPPED, None)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _was_stopped(error: BaseException | None) -> bool:
+    """Tell whether an error is what a library made of Ctrl-C, as Python does while a class is being made."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _help_for(error: Any) -> str:

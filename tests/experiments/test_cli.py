@@ -324,6 +324,38 @@ def test_a_fault_of_ours_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None
     assert "This is a fault of ours, not yours (ZeroDivisionError: a b)" in found.stderr
 
 
+def test_ctrl_c_that_a_library_wraps_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(_path: Path | None) -> Statistics:
+        class Stops:
+            def __set_name__(self, _owner: type, _name: str) -> None:
+                raise KeyboardInterrupt
+
+        class _Made:  # in Python 3.11 this is a RuntimeError
+            attribute = Stops()
+
+        raise AssertionError
+
+    monkeypatch.setattr(cli, "_statistics", stopped)
+    found = journeys("areas")
+    assert (found.exit_code, found.stdout) == (130, "")
+    assert found.stderr == "Stopped. Nothing was left half written.\n"
+
+
+@pytest.mark.parametrize("module", ["typer", "abm.errors"])
+def test_ctrl_c_while_the_command_is_loaded(module: str) -> None:
+    code = (
+        "import builtins, sys; known = builtins.__import__\n"
+        "def load(name, *rest):\n"
+        f"    if name == '{module}': raise KeyboardInterrupt\n"
+        "    return known(name, *rest)\n"
+        "builtins.__import__ = load\n"
+        "from experiments.cli import main"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == "Stopped. Nothing was left half written.\n"
+
+
 def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_path: Path | None) -> Statistics:
         raise MemoryError
