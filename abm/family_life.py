@@ -49,10 +49,12 @@ class FamilyLife:
     helping       states in which a family is helped
     kin           chance that a family has kin who would take a child in
     kin_weight    by transition, its hazard or weight with such kin, relative to without
-    referral      transition by which a baby is referred in the week of its birth; "" for none
+    referral      transition by which children come to be known; a baby is referred by it in the week of its birth
+    into_care     transition by which they come to be looked after
 
-    Every hazard is taken relative to its mean over families, so none of these changes what happens on average to
-    families that are not helped.
+    Every hazard is taken relative to its mean over the families concerned, so that little of this changes what happens
+    on average: families that are known are more often strained or in crisis, as those hazards say (by Bayes), and
+    families of looked-after children once more.
     """
 
     together: Mapping[str, float] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class FamilyLife:
     kin: float = 0.0
     kin_weight: Mapping[str, float] = field(default_factory=dict)
     referral: str = "was_referred"
+    into_care: str = "came_into_care"
 
     def __post_init__(self) -> None:
         """Check chances and rates, which need no journey."""
@@ -94,6 +97,16 @@ class FamilyLife:
         for k, (up, down) in enumerate(zip(worse, reversed(better), strict=True)):
             # As many come under strain (or into crisis) as come out of it; where nobody does, nobody is there.
             out[k + 1] = out[k] * up / down if up > 0 else 0.0
+        shares: NDArray[np.float64] = out / out.sum()
+        return shares
+
+    def shares_where(self, stage: str) -> NDArray[np.float64]:
+        """Return the shares, float64[3], of families whose children are in states of a stage, before any help."""
+        plain = (1.0, 1.0)
+        known = np.array([1.0, *self.hazard.get(self.referral, plain)])
+        taken = np.array([1.0, *self.hazard.get(self.into_care, plain)])
+        tilt = {"front_door": known, "plan": known, "care": known * taken, "after_care": known * taken}
+        out = self.shares * tilt.get(stage, np.ones(N_CIRCUMSTANCES))
         shares: NDArray[np.float64] = out / out.sum()
         return shares
 

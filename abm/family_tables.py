@@ -80,10 +80,9 @@ def family_tables(life: FamilyLife, journey: Journey) -> FamilyTables:
     drawn = tables.weekly | tables.outcome
     join = np.where(drawn, [life.together.get(key, 0.0) for key in keys], 0.0)
     context = np.ones((N_CONTEXTS, tables.n_edges))
-    shares = life.shares
     for e in np.flatnonzero(drawn).tolist():
         hazard = np.array([1.0, *life.hazard.get(keys[e], (1.0, 1.0))])
-        hazard /= hazard @ shares
+        hazard /= hazard @ life.shares_where(journey.states[tables.source[e]].stage)
         weight = np.array([1.0, life.kin_weight.get(keys[e], 1.0)])
         weight /= weight @ [1.0 - life.kin, life.kin]
         for n in range(1, MOST_TOGETHER + 1):

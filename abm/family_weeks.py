@@ -318,14 +318,15 @@ class Families:
     def _on_day_one(self, life: FamilyLife, journey: Journey, population: Population, key: int) -> NDArray[np.uint8]:
         """Return the circumstances of each family; where a child is in the system, those that led there are likelier.
 
-        By Bayes: the shares of families times the hazard of a referral under each.
+        By Bayes: see `FamilyLife.shares_where`.
         """
-        known = np.array([state.stage in ("front_door", "plan", "care") for state in journey.states])
-        children = known[population.state] & (population.enter_edge < 0)
+        stages = ("home", "plan", "care")
+        of_state = np.array([2 if s.stage in ("care", "after_care") else s.stage in ("front_door", "plan")
+                             for s in journey.states], np.int64)  # fmt: skip
+        there = population.enter_edge < 0
         of_family = np.zeros(self._all.size, np.int64)
-        of_family[population.family[children]] = 1
-        shares = np.stack([life.shares, life.shares * [1.0, *life.hazard.get(life.referral, (1.0, 1.0))]])
-        bounds = threshold(np.cumsum(shares / shares.sum(axis=1, keepdims=True), axis=1))[:, :-1]
+        np.maximum.at(of_family, population.family[there], of_state[population.state[there]])
+        bounds = threshold(np.cumsum([life.shares_where(stage) for stage in stages], axis=1))[:, :-1]
         drawn = draws(key, self._all.size, "family: circumstances on day one")
         out: NDArray[np.uint8] = (drawn[:, None] >= bounds[of_family]).sum(axis=1).astype(np.uint8)
         return out

@@ -17,7 +17,6 @@ from abm.parameters import Parameters
 from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, Journey
 from abm.quiet import cells_further, cells_of
 
-
 _SPARE = np.uint64(64)
 
 
@@ -126,7 +125,7 @@ def reachable(journey: Journey, thresholds: NDArray[np.uint64]) -> NDArray[np.ui
 
 def far_cells(cells: NDArray[np.int8]) -> NDArray[np.int8]:
     """Return the last cell that can matter in any later year, int8[E, G]: of this and all older age bands."""
-    out = cells.max(axis=(0, 3))
+    out: NDArray[np.int8] = cells.max(axis=(0, 3))
     ages = out[:, :UNACCOMPANIED_GROUP].reshape(out.shape[0], -1, N_RISKS * N_HISTORIES)
     np.maximum.accumulate(ages[:, ::-1], axis=1, out=ages[:, ::-1])
     out[:, -2] = np.maximum(out[:, -2], out[:, -1])
