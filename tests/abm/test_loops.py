@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from abm.behaviour import Demand, Incident, StaffTime
-from abm.behaviour_course import classic_case
+from abm.behaviour_course import classic_case, mean_course
 from abm.behaviour_system import care_system
 from abm.classic import _chances, _entries, _under, run_classic
 from abm.errors import CareError
 from abm.factors import UNIT
 from abm.journey import HOMES, JOURNEY
 from abm.loops import gains, response
+from abm.meanfield import MeanField, make_grid
 from calibration.behaviours import read_behaviours
 from calibration.workforce import workforce_of
 from tests.abm.behaviours import T
@@ -174,6 +175,19 @@ def test_a_response_is_a_share_above_the_course(case, workers):
     care = INDEX["foster"]
     assert found[519, care] == pytest.approx(stocks[519, care] / case.stocks[519, care] - 1)
     assert (found[:, INDEX["referred"]] == 0).all()
+
+
+def test_an_areas_yearly_factors_are_counted_once():
+    """Derived rates hold the mean of the yearly factors, so only their shape over the years is left to apply."""
+    scenario, parameters = england()
+    doubled = parameters.multipliers.copy()
+    doubled[:, T["was_referred"]] *= 1.5
+    more = replace(parameters, multipliers=doubled)
+    field = MeanField(JOURNEY, make_grid(JOURNEY))
+    found, meant = classic_case(scenario, more, JOURNEY, field=field), mean_course(scenario, more, JOURNEY, field=field)
+    edges = JOURNEY.edges_of("was_referred")
+    referrals = found.flows[:-1, edges].sum() / meant.flows[1:, edges].sum()
+    assert referrals == pytest.approx(1, abs=0.05)
 
 
 # --- classic system dynamics, coupled --------------------------------------------------------------------------------
