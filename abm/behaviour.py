@@ -284,7 +284,7 @@ def checked_shocks(shocks: Iterable[Shock], journey: Journey) -> tuple[Shock, ..
     for shock in shocks:
         week = shock.week if isinstance(shock, Incident) else shock.from_week
         size = shock.size if isinstance(shock, Incident) else shock.factor
-        least = 0.0 if isinstance(shock, Incident) else 1 / 16
+        least = 1 / 16 if isinstance(shock, StaffTime) else 0.0
         if week < 0 or not least <= size <= 16:
             raise CareError(
                 f"A shock of {size} in week {week} is not possible", "shocks", f"Use {least} to 16, from week 0"

@@ -125,7 +125,10 @@ def run_classic(
     stocks, flows = np.zeros((n_weeks, tables.n_states)), np.zeros((n_weeks, tables.n_edges))
     entries = set(_entries(journey))
     stays = [s for s in range(tables.n_states) if not tables.at_once[s]]
-    order = _at_once_order(journey)
+    passed = [
+        (slice(int(tables.first[s]), int(tables.first[s + 1])), np.flatnonzero(tables.target == s))
+        for s in _at_once_order(journey)
+    ]
     if system is not None and rates.history is None:
         raise CareError(
             "Under a system the rates need the histories of those who flow", "classic", "Set them by `history_shares`"
@@ -144,9 +147,7 @@ def run_classic(
         flow = chance * stock[tables.source]
         entering = rates.inflow[min(year, len(rates.inflow) - 1)] / WEEKS_PER_YEAR
         flow += entering
-        for s in order:
-            edges = slice(int(tables.first[s]), int(tables.first[s + 1]))
-            into = np.flatnonzero(tables.target == s)
+        for edges, into in passed:
             by_diary = entering[into].sum()
             flow[edges] += share[edges] * (flow[into].sum() - by_diary) + alone[edges] * by_diary
         change = np.bincount(tables.target, flow, tables.n_states) - np.bincount(tables.source, flow, tables.n_states)
