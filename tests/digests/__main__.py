@@ -43,7 +43,7 @@ AREA = "E06000009"
 QUICK_WAYS = (
     "one run after the other", "13 weeks at a time", "areas and seeds backward", "areas side by side on 2 threads",
     "a batch on 2 threads", "no log kept", "every child traced", "tiny areas", "tiny areas, no log",
-    "kept half way and resumed", "tiny areas, resumed from the first setting",
+    "families", "kept half way and resumed", "tiny areas, resumed from the first setting",
 )  # fmt: skip
 
 

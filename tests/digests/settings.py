@@ -25,7 +25,7 @@ class Setting:
     variables: dict[str, str] = field(default_factory=dict)
     python: str = sys.executable
     all_ways: bool = False
-    groups: tuple[str, ...] = ("small", "tiny", "whole")
+    groups: tuple[str, ...] = ("small", "tiny", "coupled", "living", "whole")
     no_numba: bool = False
 
 
@@ -159,7 +159,7 @@ def settings(machine: Machine, pythons: list[str]) -> list[Setting]:
         *numpy_settings(machine),
         *numba_settings(machine),
         Setting("all of these at once", everything_off),
-        Setting("without numba", groups=("tiny",), no_numba=True),
+        Setting("without numba", groups=("tiny", "living"), no_numba=True),
         *other_pythons(pythons),
     ]
 
@@ -171,7 +171,7 @@ def quick_settings(machine: Machine) -> list[Setting]:
     return [
         Setting("as it is"),
         Setting("another hash seed, language, place", few | off),
-        Setting("without numba", groups=("tiny",), no_numba=True),
+        Setting("without numba", groups=("tiny", "living"), no_numba=True),
     ]
 
 

@@ -12,13 +12,43 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from abm.factors import UNIT, System
+from abm.family_life import FamilyLife
 from abm.journey import JOURNEY
 from abm.parameters import Parameters
+from abm.pathway import N_HISTORIES
 from abm.prepared import Prepared, prepare
 from abm.scenario import DayOne, PopulationPlan, Scenario
 
 SEEDS = (1, 2**64 - 1)
+FAMILIES = FamilyLife(
+    together={"was_referred": 0.5, "assessment_began": 0.9, "came_into_care": 0.5, "placed_with_foster_carers": 0.7},
+    born_into={"in_need": 0.5, "foster": 0.5},
+    hazard={"was_referred": (2.0, 4.0), "child_in_need_plan_ended": (0.8, 0.5)},
+    per_year={"family_came_under_strain": 0.3, "family_came_into_crisis": 0.5, "family_came_out_of_crisis": 2.0,
+              "family_coped_again": 0.8},
+    helped=1.5, helping=("in_need", "protected"), kin=0.4, kin_weight={"placed_with_kinship_carers": 5.0},
+)  # fmt: skip
+"""A family life in which everything happens."""
+
+
+class Busy:
+    """A system in which a busy area looks away sooner: every third factor rises with a load that fades."""
+
+    names = ("load",)
+
+    def __init__(self) -> None:
+        self.limits = np.full((len(JOURNEY.transitions), N_HISTORIES), 3 * UNIT, np.int64)
+        self.conditions = np.zeros(1)
+
+    def factors(self, week: int, stocks: NDArray[np.float64], flows: NDArray[np.float64]) -> NDArray[np.int64]:
+        load = 0.9 * float(self.conditions[0]) + float(flows.sum()) / float(stocks.sum() + 1.0)
+        self.conditions = np.array([load])
+        answer = np.full(self.limits.shape, UNIT, np.int64)
+        answer[::3] = min(3 * UNIT, int(UNIT * (0.5 + 20.0 * load)))
+        return answer
 
 
 @dataclass(frozen=True)
@@ -29,6 +59,10 @@ class Subject:
     scenario: Scenario
     parameters: Parameters
     seeds: tuple[int, ...] = SEEDS
+    coupled: bool = False
+
+    def system(self) -> System | None:
+        return Busy() if self.coupled else None
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -74,6 +108,8 @@ def subjects(path: Path) -> dict[str, tuple[Subject, ...]]:
 
     small  four made-up areas of some hundred children with the whole span of weeks, one of them with busy rates
     tiny   two areas small enough for plain Python
+    coupled  an area with families that live and a system that answers
+    living   two areas with such families small enough for plain Python, one of them with a system
     whole  all children of the area in the file
     """
     scenario, parameters = load(path)
@@ -88,6 +124,8 @@ def subjects(path: Path) -> dict[str, tuple[Subject, ...]]:
         return Subject(code, area, rates)
 
     lively = busy(few)
+    living = replace(few, families=FAMILIES)
+    livelier = replace(lively, families=FAMILIES)
     return {
         "small": (
             made_up(1, 900, scenario.n_weeks),
@@ -96,5 +134,10 @@ def subjects(path: Path) -> dict[str, tuple[Subject, ...]]:
             made_up(4, 250, half, lively),
         ),
         "tiny": (made_up(5, 60, min(half, 104)), made_up(6, 40, min(half, 104), lively)),
+        "coupled": (replace(made_up(7, 400, half, living), coupled=True),),
+        "living": (
+            replace(made_up(8, 50, min(half, 104), livelier), coupled=True),
+            made_up(9, 60, min(half, 104), livelier),
+        ),
         "whole": (Subject(scenario.area_code, scenario, parameters, SEEDS[:1]),),
     }

@@ -30,7 +30,8 @@ Pair = tuple[Subject, int]
 
 def counts(run: Run) -> str:
     sha = hashlib.sha256()
-    for array in (run.stocks, run.flows):
+    families = [] if run.families is None else [run.families.began, run.families.kin, run.families.flows]
+    for array in (run.stocks, run.flows, *families):
         sha.update(f"{array.shape}".encode() + np.ascontiguousarray(array, "<i8").tobytes())
     return sha.hexdigest()
 
@@ -45,7 +46,10 @@ def pairs(who: Iterable[Subject]) -> list[Pair]:
 
 
 def alone(subject: Subject, seed: int, span: int | None = None, log: bool = True) -> Run:
-    return simulate(subject.scenario, subject.parameters, seed, JOURNEY, span=span, log=log, prepared=subject.prepared)
+    return simulate(
+        subject.scenario, subject.parameters, seed, JOURNEY, span=span, log=log, prepared=subject.prepared,
+        system=subject.system(),
+    )  # fmt: skip
 
 
 def each(todo: Iterable[Pair], run: Callable[[Subject, int], Run] = alone) -> Digests:
@@ -85,7 +89,7 @@ def batch(workers: int, bar: bool = False) -> Callable[[tuple[Subject, ...]], Di
             with Bar() as shown:
                 runs = simulate_many(
                     subject.scenario, subject.parameters, subject.seeds, JOURNEY, workers=workers,
-                    progress=shown if bar else None,
+                    progress=shown if bar else None, system=subject.system if subject.coupled else None,
                 )  # fmt: skip
                 for seed, run in zip(subject.seeds, runs, strict=True):
                     done |= digests_of(subject, seed, run)
@@ -204,12 +208,12 @@ def kept_and_resumed(who: tuple[Subject, ...], times: int = 1) -> Digests:
     """Each run is written to a file after some weeks and read from there again, to go on."""
 
     def run(subject: Subject, seed: int) -> Run:
-        engine = begin(subject.scenario, subject.prepared, seed)
+        engine = begin(subject.scenario, subject.prepared, seed, system=subject.system())
         with TemporaryDirectory() as folder:
             for _ in range(times):
                 engine.advance(engine.n_weeks // (times + 1) + 1)
                 save_checkpoint(engine, subject.scenario, Path(folder, "run"))
-                engine = load_checkpoint(Path(folder, "run"), subject.scenario, subject.prepared)
+                engine = load_checkpoint(Path(folder, "run"), subject.scenario, subject.prepared, subject.system())
             engine.advance(engine.n_weeks)
         return engine.run(subject.scenario)
 
@@ -220,9 +224,9 @@ def forked(who: tuple[Subject, ...]) -> Digests:
     """Each run goes on from half way as a fork with the same numbers, and its own way beside it."""
 
     def run(subject: Subject, seed: int) -> Run:
-        engine = begin(subject.scenario, subject.prepared, seed)
+        engine = begin(subject.scenario, subject.prepared, seed, system=subject.system())
         engine.advance(engine.n_weeks // 2)
-        other = fork(engine, subject.prepared)
+        other = fork(engine, subject.prepared, subject.system())
         engine.advance(engine.n_weeks)
         other.advance(other.n_weeks)
         assert other.run(subject.scenario).digest == engine.run(subject.scenario).digest
@@ -238,8 +242,8 @@ def kept_for_elsewhere(path: Path, subject: Subject, seed: int) -> Path:
 def keep_for_elsewhere(path: Path) -> None:
     """Keep runs half way, for every setting to go on with."""
     groups = subjects(path)
-    for subject, seed in pairs(groups["tiny"] + groups["whole"]):
-        engine = begin(subject.scenario, subject.prepared, seed)
+    for subject, seed in pairs(groups["tiny"] + groups["coupled"] + groups["living"] + groups["whole"]):
+        engine = begin(subject.scenario, subject.prepared, seed, system=subject.system())
         engine.advance(engine.n_weeks // 2)
         save_checkpoint(engine, subject.scenario, kept_for_elsewhere(path, subject, seed))
 
@@ -249,7 +253,7 @@ def resumed_from_elsewhere(path: Path) -> Callable[[tuple[Subject, ...]], Digest
 
     def run(subject: Subject, seed: int) -> Run:
         kept = kept_for_elsewhere(path, subject, seed)
-        engine = load_checkpoint(kept, subject.scenario, subject.prepared)
+        engine = load_checkpoint(kept, subject.scenario, subject.prepared, subject.system())
         engine.advance(engine.n_weeks)
         return engine.run(subject.scenario)
 
@@ -262,8 +266,9 @@ def mesa_model(engine: str) -> Callable[[tuple[Subject, ...]], Digests]:
 
         def run(subject: Subject, seed: int) -> Run:
             model = CareModel(
-                scenario=subject.scenario, parameters=subject.parameters, journey=JOURNEY, engine=engine, rng=seed
-            )
+                scenario=subject.scenario, parameters=subject.parameters, journey=JOURNEY, engine=engine, rng=seed,
+                system=subject.system(),
+            )  # fmt: skip
             model.run_model()
             return model.result()
 
@@ -314,6 +319,21 @@ def ways(path: Path) -> dict[str, Way]:
         Way("tiny areas, traced", "tiny", traced(1)),
         Way("tiny areas, 1 week at a time", "tiny", by_spans(1)),
         Way("tiny areas, 4 threads", "tiny", areas_on_threads(4)),
+        Way("families and a system", "coupled", one_by_one),
+        Way("families and a system, 1 week at a time", "coupled", by_spans(1)),
+        Way("families and a system, 13 weeks at a time", "coupled", by_spans(13)),
+        Way("families and a system, a batch on 2 threads", "coupled", batch(2)),
+        Way("families and a system, 4 threads", "coupled", areas_on_threads(4)),
+        Way("families and a system, no log", "coupled", without_log(None)),
+        Way("families and a system, every child traced", "coupled", traced(1)),
+        Way("families and a system, read and checked before", "coupled", read_before),
+        Way("families and a system, kept four times", "coupled", lambda who: kept_and_resumed(who, 4)),
+        Way("families and a system, forked half way", "coupled", forked),
+        Way("families and a system, resumed from the first", "coupled", resumed_from_elsewhere(path)),
+        Way("families", "living", one_by_one),
+        Way("families, resumed from the first", "living", resumed_from_elsewhere(path)),
+        Way("families, Mesa, agents", "living", mesa_model("agents"), everywhere=False),
+        Way("families, no log, 4 weeks at a time", "living", without_log(4)),
         Way("the whole area", "whole", one_by_one),
         Way("the whole area, 13 weeks at a time", "whole", by_spans(13)),
         Way("tiny areas, resumed from the first setting", "tiny", resumed_from_elsewhere(path)),
