@@ -341,7 +341,7 @@ def test_ctrl_c_that_a_library_wraps_is_no_fault_of_ours(monkeypatch: pytest.Mon
     assert found.stderr == "Stopped. Nothing was left half written.\n"
 
 
-@pytest.mark.parametrize("module", ["typer", "abm.errors"])
+@pytest.mark.parametrize("module", ["typer", "abm.errors", "experiments.plain"])
 def test_ctrl_c_while_the_command_is_loaded(module: str) -> None:
     code = (
         "import builtins, sys; known = builtins.__import__\n"
