@@ -17,10 +17,10 @@ from abm.pathway import Journey
 _INK, _QUIET, _MORE, _LESS, _OFF = "#0b0c0c", "#505a5f", "#12436D", "#801650", "#b1b4b6"
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 1560, 120, 1270, 60, 48
 _PLACES = {
-    "permanent_workers": (380, 70), "vacancies": (610, 70), "agency_workers": (610, 170), "agency_share": (1040, 110),
-    "workers": (380, 180), "leavers": (760, 240), "experience": (900, 190), "workload": (350, 330),
+    "permanent_workers": (380, 70), "vacancies": (610, 70), "agency_workers": (610, 170), "agency_share": (870, 80),
+    "workers": (380, 180), "leavers": (760, 240), "experience": (1010, 235), "workload": (350, 330),
     "caseload": (540, 330), "quality": (900, 330), "anxiety": (1040, 430), "children_going_home": (420, 480),
-    "support_at_return": (720, 450), "foster_carers": (620, 580), "scarcity": (420, 640), "price": (580, 730),
+    "support_at_return": (680, 450), "foster_carers": (620, 580), "scarcity": (420, 640), "price": (580, 730),
     "spend": (760, 780), "early_help_budget": (960, 740),
 }  # fmt: skip
 """Where the variables of the shipped table stand; others are put in rows below them."""
