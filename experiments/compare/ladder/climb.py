@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from abm.meanfield import MeanField, make_grid
 from abm.outputs import evaluate, output_named
 from experiments.compare.ladder.averages import journey_of, leave_out
 from experiments.compare.ladder.course import Course, Kept, Model, Say, Walk, follow, ladder_grid
-from experiments.compare.ladder.paired import Estimate, simulated
+from experiments.compare.ladder.paired import Estimate, Given, Runs, simulated
 from experiments.compare.ladder.policy import Policy
 from experiments.compare.ladder.rungs import AGE, CLOCKS, FRAILTY, HISTORY, RUNGS, TIME, Rung
 from experiments.compare.ladder.shapley import Subset, one_by_one, shapley, subsets
@@ -32,7 +33,7 @@ class Gap:
     full      the simulation's expected value, with every mechanism that couples nobody
     terms     by switch, what it adds on average over all orders (Shapley): together full less system
     in_order  by switch, what it adds when they are added in the order of the ladder
-    coupled   by rung, what runs with it differ by from runs without it
+    coupled   by rung, what runs with it, and with those before it, differ by from runs without it
     runs      of the runs without coupling, how far their mean is from `full`; None without runs
     finer     how far the expected value with every week on the clock is from `full`; None if not asked for
     """
@@ -100,13 +101,6 @@ class Climber:
         clocks = CLOCKS in switches
         kept = Kept(TIME in switches, AGE in switches, FRAILTY in switches, HISTORY in switches)
         return leave_out(self.models[clocks], self.courses[clocks], kept)
-
-    def under(self, model: Model) -> Model:
-        """Return a model under the policy."""
-        assert self.policy is not None
-        scenario = model.scenario
-        parameters = self.policy.on(model.parameters, model.journey, scenario.first_year, scenario.n_years)
-        return replace(model, parameters=parameters)
 
     def value(self, switches: Subset) -> Array:
         """Return float64[parts, figures, years]: of the baseline and, if there is a policy, its effect."""
@@ -197,21 +191,43 @@ def _without_clocks(rung: Rung) -> Rung:
 def _runs(
     climber: Climber, full: Array, seeds: Sequence[int], workers: int, say: Say, rungs: tuple[Rung, ...]
 ) -> tuple[list[Estimate], dict[str, list[Estimate]]]:
-    """Return, by part, how far runs without coupling are from `full`, and what each coupling mechanism adds."""
+    """Return, by part, how far runs without coupling are from `full`, and what each coupling mechanism adds.
+
+    They are added one after the other, in the order of the ladder, so that all of them together add up.
+    """
     if not seeds:
         return [], {}
     model = climber.models[max(climber.models)]
-    under = [model] if climber.policy is None else [model, climber.under(model)]
-    plain = [simulated(one, FIGURES, seeds, workers=workers, say=say) for one in under]
+    under = [model]
+    if climber.policy is not None:
+        scenario = model.scenario
+        parameters = climber.policy.on(model.parameters, model.journey, scenario.first_year, scenario.n_years)
+        under.append(replace(model, parameters=parameters))
+    n_sets = len(under) * (1 + sum(rung.pair is not None for rung in rungs))
+    done: list[Runs] = []
 
-    def parts(made: list[Array]) -> list[Array]:
-        return [made[0], *(with_policy - made[0] for with_policy in made[1:])]
+    def told(part: float) -> None:
+        say("Simulating with and without what couples children", (len(done) + part) / n_sets)
 
-    off = [Estimate.of(values - full[x]) for x, values in enumerate(parts(plain))]
+    def run(models: list[Model], makers: Sequence[Given]) -> list[Runs]:
+        def given() -> dict[str, Any]:
+            return {key: value for make in makers for key, value in make().items()}
+
+        for one in models:
+            done.append(simulated(one, FIGURES, seeds, given, workers=workers, say=told))
+        return done[-len(models) :]
+
+    def parts(made: list[Runs]) -> list[Array]:
+        return [made[0].figures, *(with_policy.figures - made[0].figures for with_policy in made[1:])]
+
+    before, makers = run(under, []), list[Given]()
+    off = [Estimate.of(values - full[x]) for x, values in enumerate(parts(before))]
     coupled = {}
-    for rung in rungs:
-        if rung.pair is not None:
-            change, given = rung.pair.setup(model, climber.courses[max(climber.models)])
-            made = [simulated(change(one), FIGURES, seeds, given, workers=workers, say=say) for one in under]
-            coupled[rung.key] = [Estimate.of(a - b) for a, b in zip(parts(made), parts(plain), strict=True)]
+    for rung in (rung for rung in rungs if rung.pair is not None):
+        assert rung.pair is not None
+        change, given = rung.pair.setup(under[0], before[0].course)
+        under, makers = [change(one) for one in under], [*makers, given]
+        after = run(under, makers)
+        coupled[rung.key] = [Estimate.of(a - b) for a, b in zip(parts(after), parts(before), strict=True)]
+        before = after
     return off, coupled

@@ -25,9 +25,12 @@ from abm.scenario import Scenario
 from abm.trajectory import Columns, Diary, Trajectory, run_columns
 
 Array = NDArray[np.float64]
-FINENESS, FINENESS_IN_CARE = 8, 32
-"""A piece of the clock is as long as one part in so many of the weeks before it, and at least a week. Stays in care are
-long and their chances fall with time, so that a coarse clock would blur who stays."""
+FINENESS, FINENESS_OF_STAYS = 8, 32
+"""A piece of the clock is as long as one part in so many of the weeks before it, and at least a week; finer for plans
+and care, where a coarse clock would blur who stays and pass over the week of a review."""
+_STAYS = ("plan", "care")
+BLOCK = 26
+"""Birth weeks in a column, whose children all turn 18 together."""
 MOVED_AT_A_RATE = "moved_away_at_a_rate"
 """The transition of children who move away where nobody ages: by chance, not as the population plan tells by age."""
 
@@ -96,7 +99,7 @@ def ladder_grid(journey: Journey) -> Grid:
     for s, declared in enumerate(journey.states):
         if tables.at_once[s] or not (tables.weekly[tables.first[s] : tables.first[s + 1]].any() or declared.at_18):
             continue
-        fineness = FINENESS_IN_CARE if declared.stage == "care" else FINENESS
+        fineness = FINENESS_OF_STAYS if declared.stage in _STAYS else FINENESS
         for b, (low, high) in enumerate(itertools.pairwise([*declared.bands, declared.bands[-1] + 1])):
             last, first = b == len(declared.bands) - 1, low
             while first < high:
@@ -111,11 +114,12 @@ def ladder_grid(journey: Journey) -> Grid:
 
 
 def children_of(model: Model, field: MeanField) -> Columns:
-    """Return the children of a model, a column for each year of birth; those who are not told apart stand together.
+    """Return the children of a model, a column for each half year of birth.
 
-    One column holds all where nobody has birthdays, one risk class or history all where these are left out.
+    Those who are not told apart stand together: in one column where nobody has birthdays, in one risk class or history
+    where these are left out.
     """
-    columns, kept = columns_of(model.scenario, field, block=WEEKS_PER_YEAR), model.kept
+    columns, kept = columns_of(model.scenario, field, block=BLOCK), model.kept
     if not (kept.frailty and kept.history):
         apart = columns.mass.reshape(N_STRATA, field.grid.n_pieces, -1)
         together = np.zeros_like(apart)

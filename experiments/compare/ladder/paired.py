@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from abm.outputs import evaluate, output_named
 from abm.prepared import prepare
 from abm.simulate import Run, simulate
-from experiments.compare.ladder.course import Course, Model, Say
+from experiments.compare.ladder.course import Model
+from experiments.run import side_by_side
 
 Array = NDArray[np.float64]
 
@@ -38,27 +38,33 @@ Given = Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
+class Runs:
+    """Some runs of a model: one for each seed.
+
+    figures  float64[runs, figures, years], of the whole area; distinct children are counted as events
+    course   their mean: children by state on day one [S] and after each week [weeks, S], events [weeks, E]
+    """
+
+    figures: Array
+    course: tuple[Array, Array, Array]
+
+
+@dataclass(frozen=True)
 class Pair:
     """How a mechanism is put into runs.
 
     words  what of it is in the runs, for a reader
-    setup  called once, with the model without any policy and its course, which a mechanism may need as its reference:
-           returns what changes a model, with or without policy, and what makes the keywords of each run
+    setup  called once, with the model without any policy and the mean course of runs of it without the mechanism, which
+           it may need as its reference: returns what changes a model, with or without policy, and the keywords of runs
     """
 
     words: str
-    setup: Callable[[Model, Course], tuple[Callable[[Model], Model], Given]]
+    setup: Callable[[Model, tuple[Array, Array, Array]], tuple[Callable[[Model], Model], Given]]
 
 
 def nothing() -> Mapping[str, Any]:
     """Return what a run without coupling is given besides."""
     return {}
-
-
-def run_figures(model: Model, figures: Sequence[str], run: Run) -> Array:
-    """Return float64[figures, years] of a run, of the whole area; distinct children are counted as events."""
-    made = [evaluate(output_named(f), model.journey, run.stocks, run.flows) for f in figures]
-    return np.stack(made) * run.scenario.sample
 
 
 def simulated(
@@ -68,21 +74,24 @@ def simulated(
     given: Given = nothing,
     *,
     workers: int = 1,
-    say: Say | None = None,
-) -> Array:
-    """Return float64[runs, figures, years]: the figures of one run for each seed."""
-    prepared = prepare(model.parameters, model.journey)
+    say: Callable[[float], None] = lambda _part: None,
+) -> Runs:
+    """Simulate a model once for each seed; `say` is told the part that is done."""
+    journey, scenario = model.journey, model.scenario
+    prepared = prepare(model.parameters, journey)
 
-    def one(seed: int) -> Array:
-        run = simulate(
-            model.scenario, model.parameters, seed, model.journey, log=False, prepared=prepared, **given()
-        )  # fmt: skip
-        return run_figures(model, figures, run)
+    def one(seed: int) -> Run:
+        return simulate(scenario, model.parameters, seed, journey, log=False, prepared=prepared, **given())
 
-    out = []
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        for made in pool.map(one, seeds):
-            out.append(made)
-            if say is not None:
-                say("Simulating with and without what couples children", len(out) / len(seeds))
-    return np.stack(out)
+    n_states = len(journey.states)
+    start = np.zeros(n_states)
+    stocks, flows = np.zeros((scenario.n_weeks, n_states)), np.zeros((scenario.n_weeks, journey.tables.n_edges))
+    made = []
+    for run in side_by_side(one, seeds, workers):
+        made.append(np.stack([evaluate(output_named(f), journey, run.stocks, run.flows) for f in figures]))
+        start += np.bincount(run.population.state, minlength=n_states)
+        stocks += run.stocks
+        flows += run.flows
+        say(len(made) / len(seeds))
+    each = scenario.sample / len(made)
+    return Runs(np.stack(made) * scenario.sample, (start * each, stocks * each, flows * each))

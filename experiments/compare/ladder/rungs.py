@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.compare.ladder.paired import Pair
-from experiments.compare.ladder.wiring import BEHAVIOURS
+from experiments.compare.ladder.wiring import BEHAVIOURS, FAMILIES
 
 TIME, AGE, FRAILTY, HISTORY, CLOCKS = "time", "age", "frailty", "history", "clocks"
 NOT_YET = "not yet in the model"
@@ -57,7 +57,9 @@ RUNGS = (
     ),
     Rung(
         3, "siblings", "brothers and sisters",
-        "What happens to one child may happen to a brother or sister in the same week.",
+        "What happens to one child may happen to a brother or sister in the same week, families come under strain, and "
+        "kin may step in.",
+        pair=FAMILIES,
     ),
     Rung(
         4, "history", "history",

@@ -97,7 +97,7 @@ def _shares(rungs: Sequence[Rung], gap: Gap, x: int, y: int, total: float, when_
     if others:
         words += ", " + _and(f"{_percent(term, total)} from {rung.name}" for rung, term in others)
     if back:
-        words += "; " + _and(f"{rung.name} takes {_percent(-term, total)} back" for rung, term in back)
+        words += "; less " + _and(f"{_percent(-term, total)} for {rung.name}" for rung, term in back)
     return f"{words}."
 
 
@@ -114,11 +114,11 @@ def _noise(ladder: Ladder, gap: Gap, x: int, y: int) -> list[str]:
             estimate = gap.coupled[rung.key]
             mean, se = float(estimate.mean[x, y]), float(estimate.se[x, y])
             if isnan(se):
-                out.append(f"What {rung.name} add is of one run, so its error is not known.")
+                out.append(f"The term of {rung.name} is of one run, so its error is not known.")
             elif abs(mean) < CLEAR * se:
                 out.append(
-                    f"What {rung.name} add ({children(mean)}, standard error {se:.1f} over {len(ladder.seeds)} runs) "
-                    "is not told apart from chance."
+                    f"The term of {rung.name} ({children(mean)}, standard error {se:.1f} over {len(ladder.seeds)} "
+                    "runs) is not told apart from chance."
                 )
     return out
 

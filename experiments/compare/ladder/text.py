@@ -19,7 +19,8 @@ NOT_REFITTED = (
 )
 ALL_ORDERS = (
     "Terms are means over every order in which mechanisms can be added (Shapley values) of exact expected values; "
-    "those of mechanisms that couple children are means of paired runs, added last, with their standard errors."
+    "those of mechanisms that couple children are means of paired runs with the same luck, added last and in "
+    "the order of the ladder, with their standard errors."
 )
 
 
@@ -33,6 +34,12 @@ def years_shown(ladder: Ladder, part: str) -> list[int]:
 def lines(ladder: Ladder, refinements: Sequence[Refinement] = ()) -> Iterator[str]:
     """Give the lines of the text."""
     yield f"{ladder.area}: what lies between system dynamics and the simulation"
+    yield ""
+    for part in ladder.gaps:
+        if part != BASELINE and ladder.policy is not None:
+            yield from _wrapped(f"Under the policy ({ladder.policy.sentence}):")
+        for sentence in sentences(ladder, part, FIGURES[0], ladder.years[-1])[:2]:
+            yield from _wrapped(sentence)
     yield ""
     yield from _wrapped(f"Rung 0. {MARKOV_SENTENCE}")
     for rung in ladder.rungs:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,12 @@ from abm.behaviour_system import care_system
 from abm.clocks import Rule, with_clocks
 from abm.factors import System
 from calibration.behaviours import read_behaviours
+from calibration.family_life import read_family_life
 from calibration.statutory import read_rules
 from calibration.workforce import workforce_of
 from experiments.compare.ladder.averages import journey_of
-from experiments.compare.ladder.course import MARKOV, Course, Model, children_of
-from experiments.compare.ladder.paired import Given, Pair
+from experiments.compare.ladder.course import MARKOV, Model
+from experiments.compare.ladder.paired import Given, Pair, nothing
 
 Array = NDArray[np.float64]
 
@@ -37,17 +39,20 @@ def clocks_of(model: Model) -> tuple[Model, Model]:
     return under(off), under(list(rules))
 
 
-def _same(model: Model) -> Model:
-    return model
+def _families(model: Model, _course: tuple[Array, Array, Array]) -> tuple[Callable[[Model], Model], Given]:
+    life = read_family_life()
+    return lambda one: replace(one, parameters=replace(one.parameters, families=life)), nothing
 
 
-def _behaviours(model: Model, course: Course) -> tuple[Callable[[Model], Model], Given]:
-    """Behaviours answer to departures from the expected course of the model: there every factor is 1."""
-    start = np.asarray(course.field.summing @ children_of(model, course.field).mass.sum(axis=1)).ravel()
-    reference = Reference.of_course(start, course.path.stocks, course.path.flows)
+def _behaviours(model: Model, course: tuple[Array, Array, Array]) -> tuple[Callable[[Model], Model], Given]:
+    """Behaviours answer to departures from the mean course of the runs without them: there every factor is 1."""
+    reference, journey, n_weeks = Reference.of_course(*course), model.journey, model.scenario.n_weeks
     behaviours, workforce = read_behaviours(), workforce_of(model.scenario.area_code)
-    n_weeks = model.scenario.n_weeks
-    return _same, lambda: {"system": care_system(model.journey, behaviours, reference, workforce, n_weeks=n_weeks)}
+
+    def given() -> Mapping[str, Any]:
+        return {"system": care_system(journey, behaviours, reference, workforce, n_weeks=n_weeks)}
+
+    return lambda one: one, given
 
 
 def system_of(model: Model) -> Callable[[Array, Array, Array], System]:
@@ -61,4 +66,5 @@ def system_of(model: Model) -> Callable[[Array, Array, Array], System]:
     return make
 
 
+FAMILIES = Pair("the shipped table of family life: events together, circumstances, babies, kin", _families)
 BEHAVIOURS = Pair("the links of the shipped causal loop diagram, each at its middle strength", _behaviours)
