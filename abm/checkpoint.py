@@ -121,6 +121,10 @@ def fork(engine: Engine, prepared: Prepared, system: System | None = None) -> Fo
         if engine.families is None:
             raise CareError("The run has no families that its fork could go on with", engine.area, "Begin a new run")
         other.families.go_on(engine.families.kept(), other.people)
+    if other.places is not None:
+        if engine.places is None:
+            raise CareError("The run has no places that its fork could go on with", engine.area, "Begin a new run")
+        other.places.go_on(engine.places.kept())
     return other
 
 
@@ -178,6 +182,8 @@ def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
         columns |= {"conditions": past.conditions[: engine.week], "factors": past.factors[: engine.week]}
     if engine.families is not None:
         columns |= _named("families", engine.families.kept())
+    if engine.places is not None:
+        columns |= _named("places", engine.places.kept())
     write_columns(path, told, columns)
     sweep(path)
 
@@ -230,6 +236,8 @@ def load_checkpoint(path: Path, scenario: Scenario, prepared: Prepared, system: 
         _take_over(engine, week, now, flows, rows)
         if engine.families is not None:
             engine.families.go_on(_of("families", columns), engine.people)
+        if engine.places is not None:
+            engine.places.go_on(_of("places", columns))
     except (CareError, KeyError, TypeError, ValueError) as fault:
         raise CareError("This checkpoint lacks something, or holds what cannot be", where, _AGAIN) from fault
     if isinstance(engine, Fork):
@@ -263,6 +271,7 @@ def _marks(scenario: Scenario, prepared: Prepared, limits: NDArray[np.int64] | N
         "thresholds": mark_of(prepared.thresholds),
         "rates": mark_of((under.rates, under.multipliers)) if factored and under is not None else "",
         "families": "" if families is None else mark_of(families),
+        "places": "" if prepared.places is None else mark_of(prepared.places),
         "limits": "" if limits is None else mark_of(limits),
     }
 
@@ -328,6 +337,7 @@ def _refuse_another_run(told: dict[str, Any], scenario: Scenario, mine: dict[str
         "thresholds": "other parameters",
         "rates": "other parameters",
         "families": "other families",
+        "places": "other places",
         "limits": "a system of other limits",
     }
     marks = told.get("marks")

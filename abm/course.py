@@ -55,11 +55,16 @@ class Course:
     def put_log(self, rows: Rows) -> None:
         """Begin the log with these rows."""
         n = rows.child.size
-        while self._rows.child.size < n:
-            self._grow()
+        self._n_rows = 0
+        self.make_room(n)
         for name in Rows._fields:
             getattr(self._rows, name)[:n] = getattr(rows, name)
         self._n_rows = n
+
+    def make_room(self, n: int) -> None:
+        """Make room for n rows more in the log."""
+        while self._rows.child.size < self._n_rows + n:
+            self._grow()
 
     def _grow(self) -> None:
         larger = new_rows(2 * max(self._rows.child.size, 1))

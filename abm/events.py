@@ -14,11 +14,13 @@ from abm.parameters import CERTAIN
 from abm.pathway import DIARY, WEEKS_TO_18, Journey
 from abm.population import Population
 
-CHANCE, OUTCOME, DATE, PLAN, TOGETHER = 0, 1, 2, 3, 4
+CHANCE, OUTCOME, DATE, PLAN, TOGETHER, PLACE = 0, 1, 2, 3, 4, 5
 """Origins of an event: a weekly chance; decided at once after the row before; a birthday; born, arrived, moved away;
-with a brother or sister."""
-JOINED = 128
-"""Added to the context of an event that a child had part in because a brother or sister had it."""
+with a brother or sister; as homes were found."""
+JOINED, PLACED = 128, 64
+"""Added to the context of an event: that a child had because a brother or sister had it; that is as homes were found,
+because there was none of the kind that was looked for, a home closed, or the child's turn came."""
+NOT_ITS_OWN = JOINED | PLACED
 
 
 class Rows(NamedTuple):
@@ -75,7 +77,11 @@ def log_columns(journey: Journey, rows: Rows) -> dict[str, NDArray[Any]]:
         "transition": tables.transition[rows.edge],
         "from_state": tables.source[rows.edge],
         "to_state": tables.target[rows.edge],
-        "origin": np.where(rows.context & JOINED, np.uint8(TOGETHER), origins(journey)[rows.edge]),
+        "origin": np.select(
+            [rows.context & PLACED > 0, rows.context & JOINED > 0],
+            [np.uint8(PLACE), np.uint8(TOGETHER)],
+            origins(journey)[rows.edge],
+        ),
         "threshold": rows.threshold,
         "draw": rows.draw,
         **context,

@@ -236,8 +236,8 @@ class Families:
         self.began = state.copy()
         self.set_all(people)
 
-    def after(self, course: Course, begin: int, chances: Chances, nothing_follows: NothingFollows) -> None:
-        """End a week in which the log was written from row `begin` on: who joins in, circumstances, contexts."""
+    def join(self, course: Course, begin: int, chances: Chances, nothing_follows: NothingFollows) -> None:
+        """Let brothers and sisters join in what happened in a week, which stands in the log from row `begin` on."""
         week, at, end = course.week, begin, course._n_rows
         while at < end:
             at, course._n_rows, state, group = join_in(
@@ -248,6 +248,10 @@ class Families:
                 raise nothing_follows(state, group, at)
             if at < end:
                 course._grow()
+
+    def end_week(self, course: Course, begin: int, nothing_follows: NothingFollows) -> None:
+        """Set the contexts of all to whom something happened, and let the week pass over circumstances."""
+        week = course.week
         self._set(course.people, 2 * week, week + 1, (begin, course._n_rows), course._rows.child, self._family)
         mine = self.circumstances
         begin = mine._n_rows

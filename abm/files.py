@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from abm.errors import CareError
 
 _FIRST_WORDS, _DIGITS = b"journeys-abm columns 1 ", 12
-KINDS = ("|b1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f8")
+KINDS = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f8")
 """Kinds of numbers that a file of columns may hold, as numpy writes them."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from abm.compiled import compiled
-from abm.events import JOINED
+from abm.events import NOT_ITS_OWN
 from abm.factors import NO_FACTOR, kernel_of_weights, kernel_under
 from abm.kernels import group_at
 from abm.parameters import CERTAIN
@@ -93,7 +93,7 @@ def list_options(
             first, last = edges.weekly_first[state], edges.weekly_first[state + 1]
             open_edges = edges.weekly
         told = int(rows.context[r])
-        context, joined = told & ~JOINED, told & JOINED != 0
+        context, joined = told & ~NOT_ITS_OWN, told & NOT_ITS_OWN != 0
         by_chance = False
         for x in range(first, last):
             by_chance = by_chance or open_edges[x] == taken

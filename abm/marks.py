@@ -20,7 +20,7 @@ def journey_mark(journey: Journey) -> str:
 
 
 def mark_of(value: Any) -> str:
-    """Return a hash of arrays, numbers, texts, and tuples, mappings and dataclasses of them: of every bit, on any machine."""
+    """Return a hash of arrays, numbers, texts, and of tuples, mappings and dataclasses of them: of every bit."""
     sha = hashlib.sha256()
     _add(sha, value)
     return sha.hexdigest()

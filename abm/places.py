@@ -236,6 +236,11 @@ class Places:
         """Return one of ACCOUNTS, int64[weeks so far]."""
         return self.accounts[: self.week, ACCOUNTS.index(name)]
 
+    def occupancy(self) -> NDArray[np.float64]:
+        """Return children / places by kind, float64[weeks so far, 4]; 0 where there are no places."""
+        places = self.accounts[: self.week, N_KINDS : 2 * N_KINDS]
+        return self.accounts[: self.week, 2 * N_KINDS : 3 * N_KINDS] / np.maximum(places, 1)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that changes, by name: what a checkpoint keeps and `restore` takes; copies."""
         n_beds = int(self.homes.beds[: self.n_homes].sum())

@@ -21,11 +21,28 @@ STAYS, IN_EMERGENCY = 1, 2
 """Of a child on the waiting list: lives somewhere meanwhile; is in an emergency home, and takes any other."""
 
 TALLY = (
-    "requests", "placed_in_kind", "placed_out_of_kind", "emergency", "began_to_wait", "placed_off_the_list",
-    "weeks_waited", "home_closed", "settled", "placed_together", "joined", "split", "in_the_area", "up_to_20_miles",
+    "requests",
+    "placed_in_kind",
+    "placed_out_of_kind",
+    "dearer",
+    "emergency",
+    "began_to_wait",
+    "placed_off_the_list",
+    "weeks_waited",
+    "home_closed",
+    "settled",
+    "placed_together",
+    "joined",
+    "split",
+    "in_the_area",
+    "up_to_20_miles",
     "farther",
-)  # fmt: skip
-"""What is counted of a week beside the homes."""
+)
+"""What is counted of a week beside the homes: children, but for the weeks that those now placed in kind had waited.
+
+`dearer` are those placed out of kind in a children's home; `split` those whose group no home had beds for; the last
+three are all who were placed, by distance.
+"""
 
 
 class Homes(NamedTuple):

@@ -24,7 +24,6 @@ from abm.places_data import (
     OUT_OF_KIND,
     REQUEST,
     STAYS,
-    TALLY,
     WAITS,
     Listed,
 )
@@ -34,9 +33,9 @@ _HALF = np.uint64(32)
 _TURN = np.uint64(purpose_of("home: turn"))
 _CHILD = np.uint64(purpose_of("child: turn for a home"))
 _TOGETHER = np.uint64(purpose_of("family: plan to live together"))
-_REQUESTS, _PLACED, _OUT, _EMERGENCY, _WAITS, _OFF, _WAITED, _CLOSED, _SETTLED, _WHOLE, _JOINED, _SPLIT, _NEAR = range(
-    len(TALLY) - 2
-)
+_REQUESTS, _PLACED, _OUT, _DEARER, _EMERGENCY, _WAITS, _OFF, _WAITED, _CLOSED, _SETTLED = range(10)
+_WHOLE, _JOINED, _SPLIT, _NEAR = range(10, 14)
+_CHILDRENS_HOME = 2
 
 
 @compiled(nogil=True)
@@ -348,6 +347,7 @@ def take_note(week: Any, homes: Any, who: Any, listed: Any, tally: Any) -> Any:
             continue
         if outcome == OUT_OF_KIND:
             tally[_OUT] += 1
+            tally[_DEARER] += int(homes.kind[listed.to[x]] == _CHILDRENS_HOME)
         if outcome == EMERGENCY and not off:
             tally[_EMERGENCY] += 1
         if outcome == WAITS and not off:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,3 +145,19 @@ def _running(shares: Any, length: int) -> NDArray[np.uint64]:
         running += share
         out[k] = threshold(np.array(running / total))
     return out
+
+
+class HomesOnDayOne(Protocol):
+    """What tells the beds there are for the children of day one; a dataclass, so that it can be told from others."""
+
+    def beds(self, children: NDArray[np.int64], sample: int = 1) -> NDArray[np.int64]:
+        """Return int64[4, 3], beds by kind and distance, for so many simulated children (int64[3]) by NEEDS."""
+        ...
+
+
+@dataclass(frozen=True)
+class Supply:
+    """The places open to the children of an area: homes on day one, and the rules by which they change and fill."""
+
+    homes: HomesOnDayOne
+    rules: Rules

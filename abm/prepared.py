@@ -15,6 +15,7 @@ from abm.family_tables import FamilyTables, family_tables
 from abm.kernels import Chances, Edges, edges_of
 from abm.parameters import Parameters
 from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, Journey
+from abm.places_rules import Supply
 from abm.quiet import cells_further, cells_of
 
 _SPARE = np.uint64(64)
@@ -26,12 +27,14 @@ class Prepared:
 
     thresholds  uint64[Y, E, G, B]  by model year
     parameters  what they were made of; only runs with a system need it
+    places      the homes there are, if these are limited
     """
 
     journey: Journey
     edges: Edges
     thresholds: NDArray[np.uint64]
     parameters: Parameters | None = None
+    places: Supply | None = None
 
     @cached_property
     def by_group(self) -> NDArray[np.uint64]:
@@ -98,9 +101,9 @@ class Prepared:
         return {}
 
 
-def prepare(parameters: Parameters, journey: Journey) -> Prepared:
-    """Return what runs share."""
-    return Prepared(journey, edges_of(journey), parameters.thresholds(journey), parameters)
+def prepare(parameters: Parameters, journey: Journey, places: Supply | None = None) -> Prepared:
+    """Return what runs share; with `places`, homes are limited."""
+    return Prepared(journey, edges_of(journey), parameters.thresholds(journey), parameters, places)
 
 
 def reachable(journey: Journey, thresholds: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -36,6 +36,8 @@ from abm.pathway import (
     WEEKS_PER_YEAR,
     Journey,
 )
+from abm.places_rules import Supply
+from abm.places_weeks import PlacesTold, PlacesWeeks
 from abm.population import Population, make_population
 from abm.prepared import Prepared, prepare
 from abm.scenario import Scenario
@@ -64,6 +66,7 @@ class Run:
     log: bool = True
     environment: Environment | None = None
     families: FamiliesTold | None = None
+    places: PlacesTold | None = None
 
     @property
     def journey(self) -> Journey:
@@ -100,6 +103,7 @@ class Run:
             "system": None if self.environment is None else list(self.environment.names),
             "environment": "" if self.environment is None else mark_of(self.environment.factors),
             "families": self.prepared.families is not None,
+            "places": self.prepared.places is not None,
             "versions": {"journeys-abm": abm.__version__, "numpy": np.__version__, "compiled": HAS_NUMBA},
         }
 
@@ -191,7 +195,7 @@ class Engine(Course):
 
     The luck of its children is keyed by `seed` and, where it is named, the code of their area. With a `system` it is
     advanced a week at a time, whatever is asked, and the system is shown the area: `sample` children for each of ours.
-    Where the parameters say what families do, it is advanced a week at a time too.
+    Where the parameters say what families do, or places are limited, it is advanced a week at a time too.
     """
 
     def __init__(
@@ -211,6 +215,9 @@ class Engine(Course):
             self.families = Families(
                 prepared.families, prepared.journey, population, people, n_weeks, self.key, log
             )  # fmt: skip
+        self.places: PlacesWeeks | None = None
+        if prepared.places is not None:
+            self.places = PlacesWeeks(prepared.places, prepared.journey, population, n_weeks, seed, area, sample)
         self.system, self.sample = system, sample
         # As they are now: children are looked at when they are due, which was worked out under these limits.
         self.limits = None if system is None else checked_limits(system, prepared.journey)
@@ -223,7 +230,7 @@ class Engine(Course):
         if weeks < 0:
             raise CareError(f"A run cannot be advanced by {weeks} weeks", remedy="Use 0 weeks or more")
         stop = min(self.week + weeks, self.n_weeks)
-        if self.system is None and self.families is None:
+        if self.system is None and self.families is None and self.places is None:
             self._advance(stop, self.prepared.chances)
             return
         while self.week < stop:
@@ -255,11 +262,15 @@ class Engine(Course):
         return chances._replace(factored=True, factor=factors[journey.tables.transition].astype(np.int64))
 
     def _advance(self, stop: int, chances: Chances) -> None:
-        # What happens within families is read off the log of the week, also where it is not kept after that.
-        counted, keep = self._n_rows, self.log or self.families is not None
+        # Families and places read the week off its log, also where this is not kept after that.
+        counted, keep = self._n_rows, self.log or self.families is not None or self.places is not None
         self.run_loops(stop, chances, keep, self.nothing_follows)
         if self.families is not None:
-            self.families.after(self, counted, chances, self.nothing_follows)
+            self.families.join(self, counted, chances, self.nothing_follows)
+        if self.places is not None:
+            self.places.after(self, counted, self.log)
+        if self.families is not None:
+            self.families.end_week(self, counted, self.nothing_follows)
         if keep:
             self.count(counted)
         if not self.log:
@@ -282,7 +293,7 @@ class Engine(Course):
 
     def rows(self) -> Rows:
         """Return the log so far in its canonical order: week, child, step."""
-        if self.families is None:
+        if self.families is None and self.places is None:
             return take(self._rows, order_by_week(self._rows, self._n_rows, self.n_weeks))
         by_child = take(self._rows, order_by_child(self._rows, self._n_rows, len(self.population)))
         return take(by_child, order_by_week(by_child, self._n_rows, self.n_weeks))
@@ -306,6 +317,7 @@ class Engine(Course):
             self.log,
             self.environment,
             None if self.families is None else self.families.told(),
+            None if self.places is None else self.places.told(),
         )
 
 
@@ -329,6 +341,7 @@ def simulate(
     prepared: Prepared | None = None,
     population: Population | None = None,
     system: System | None = None,
+    places: Supply | None = None,
 ) -> Run:
     """Simulate every child of a scenario.
 
@@ -339,11 +352,13 @@ def simulate(
     log
         Whether to keep the events; stocks and flows are counted either way.
     prepared
-        What `prepare(parameters, journey)` returned, to spare doing it again.
+        What `prepare(parameters, journey, places)` returned, to spare doing it again.
     population
         Children to use instead of `make_population(scenario, seed, journey)`.
     system
         What answers to the area's stocks and flows, from its beginning; it serves one run.
+    places
+        The homes there are, if these are limited.
 
     Errors
     ------
@@ -351,7 +366,7 @@ def simulate(
         For parameters that do not fit the journey, a seed that does not fit 64 bits, or a state that is left at once
         from which nothing can follow.
     """
-    prepared = prepared or prepare(parameters, journey)
+    prepared = prepared or prepare(parameters, journey, places)
     if population is None:
         population = make_population(scenario, seed, journey)
     if span is not None and span < 1:
@@ -374,6 +389,7 @@ def simulate_many(
     log: bool = True,
     progress: Callable[[int, int], None] | None = None,
     system: Callable[[], System] | None = None,
+    places: Supply | None = None,
 ) -> Iterator[Run]:
     """Simulate a scenario once for each seed and give the runs in the order of the seeds.
 
@@ -382,7 +398,7 @@ def simulate_many(
     `progress` is called with the runs done and the runs in all; `system` makes the system of each run.
     """
     seeds = list(seeds)
-    prepared = prepare(parameters, journey)
+    prepared = prepare(parameters, journey, places)
 
     def one(seed: int) -> Run:
         begun = system() if system else None

@@ -31,8 +31,15 @@ class AgentEngine(Engine):
         if self._asked != self.week:
             self._asked, self._began = self.week, self._n_rows
             self._now = self.prepared.chances
-            if self.system is not None or self.families is not None:
+            if self.system is not None or self.families is not None or self.places is not None:
                 self._now = self._chances_now()
+
+    def find_homes(self) -> None:
+        """Look for homes after all children and families had their week, where places are limited."""
+        if self.places is not None:
+            self.places.after(self, self._began, self.log)
+            self.flows[self.week] = 0
+            self.count(self._began)
 
     def events_of(self, child: int) -> list[int]:
         """Return the edges that a child took this week, in order."""
@@ -274,7 +281,7 @@ class FamilyAgent(View):
         return int(self.model.run.people.risk[self.model.members[self.row][0]])
 
     def step(self) -> None:
-        """End the family's week: who joins in what a brother or sister had, circumstances, contexts.
+        """Let the family's children join in what a brother or sister had this week.
 
         The readable form of `abm.family_weeks`. Where families do not matter nothing is done.
         """
@@ -298,7 +305,12 @@ class FamilyAgent(View):
                         if event is not None:
                             acted.add(other.row)
                             other.live_through(event, like=events[1:])
-        if acted:
+
+    def end_week(self) -> None:
+        """Set what the family is to its children, and let the week pass over its circumstances."""
+        run = self.model.run
+        assert isinstance(run, AgentEngine)
+        if any(run.events_of(child.row) for child in self.children):
             self._set_contexts()
         if self._circumstances_move():
             self._set_contexts()

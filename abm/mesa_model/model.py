@@ -17,6 +17,7 @@ from abm.mesa_model.agents import AgentEngine, ChildAgent, FamilyAgent
 from abm.mesa_model.sets import ArrayAgentSet
 from abm.parameters import Parameters
 from abm.pathway import Journey
+from abm.places_rules import Supply
 from abm.population import Population, make_population
 from abm.prepared import prepare
 from abm.scenario import Scenario
@@ -73,6 +74,8 @@ class CareModel(_Model):
         Children to use instead of those of the scenario's plan.
     system
         What answers to the area's stocks and flows once a week, from its beginning.
+    places
+        The homes there are, if these are limited.
     model_reporters, agent_reporters
         Reporters for the data collector beside the children in each state, as Mesa takes them. Report single numbers:
         Mesa copies every value.
@@ -95,6 +98,7 @@ class CareModel(_Model):
         engine: str = "arrays",
         population: Population | None = None,
         system: System | None = None,
+        places: Supply | None = None,
         model_reporters: Mapping[str, Any] | None = None,
         agent_reporters: Mapping[str, Any] | None = None,
         rng: Any = None,
@@ -105,7 +109,7 @@ class CareModel(_Model):
             )
         self.key = seed_from(rng)
         self.engine = engine
-        prepared = prepare(parameters, journey)
+        prepared = prepare(parameters, journey, places)
         if population is None:
             population = make_population(scenario, self.key, journey)
         kind = Engine if engine == "arrays" else AgentEngine
@@ -172,6 +176,9 @@ class CareModel(_Model):
                 self.agents.do("step")
                 if self.run.families is not None:
                     self.agents_by_type[FamilyAgent].do("step")
+                self.run.find_homes()
+                if self.run.families is not None:
+                    self.agents_by_type[FamilyAgent].do("end_week")
                 self.run.week += 1
             self.datacollector.collect(self)
         self.running = self.run.week < self.run.n_weeks
