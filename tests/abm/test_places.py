@@ -263,6 +263,11 @@ def test_near_before_far_own_before_agency_then_another_kind_then_emergency():
     ]
     assert places.waiting.tolist() == [4, 5, 6]
     assert places.account("waiting_foster").tolist()[-1] == 3
+    assert places.account("dearer").tolist() == [0, 0, 0, 0, 1, 1, 0]
+    assert places.account("farther").tolist() == [0, 0, 0, 1, 0, 1, 0]
+    assert places.account("emergency").tolist() == [0, 0, 0, 0, 0, 0, 1]
+    assert places.occupancy()[-1].tolist() == [1, 1, 1, 0]
+    assert places.occupancy()[0].tolist() == [0.5, 0, 0, 0]
 
 
 def test_a_child_who_waits_has_the_first_bed_of_the_kind_needed_that_is_free():

@@ -168,22 +168,25 @@ def test_beds_that_are_freed_a_week_late_or_one_too_many_would_be_found(case, fa
 
 
 def near(seen, exact):
-    """Check that figures are within 1% of the exact ones, and that their spread makes a false alarm rare."""
+    """Check that figures are within 1% of the exact ones, which is 3.5 standard errors or more.
+
+    So one new seed in 2,000 would give a false alarm for each figure; the seeds stay as they are.
+    """
     for ours, its in zip(seen.figures(), exact, strict=True):
         if its:
-            assert ours.std(ddof=1) / math.sqrt(ours.size) < 0.0025 * its  # 1% is four standard errors
+            assert ours.std(ddof=1) / math.sqrt(ours.size) < 0.01 / 3.5 * its
             assert ours.mean() == pytest.approx(its, rel=0.01)
 
 
 @pytest.mark.slow
 def test_simulated_losses_are_within_a_percent_of_the_exact_chain():
-    case = (5, 4.0, 0.1, True, 500, 20_000, 3)
+    case = (5, 4.0, 0.2, True, 200, 20_000, 3)
     near(simulate(*case), (*stationary(*case[:4])[:2], 0.0))
 
 
 @pytest.mark.slow
 def test_simulated_delays_are_within_a_percent_of_the_exact_chain():
-    case = (2, 1.0, 0.2, False, 300, 80_000, 4)
+    case = (2, 1.0, 0.5, False, 250, 75_000, 4)
     near(simulate(*case), stationary(*case[:4]))
 
 
