@@ -260,22 +260,29 @@ class Incident:
 
 @dataclass(frozen=True)
 class Demand:
-    """From a week on, some transitions happen more often or less often by a factor."""
+    """From a week on, some transitions happen more often or less often by a factor; before `until_week`, if it ends."""
 
     transitions: tuple[str, ...]
     factor: float
     from_week: int = 0
+    until_week: int | None = None
 
 
 @dataclass(frozen=True)
 class StaffTime:
-    """From a week on, the same workers have more time or less time for families by a factor."""
+    """From a week on, the same workers have more or less time for families by a factor; it may end before a week."""
 
     factor: float
     from_week: int = 0
+    until_week: int | None = None
 
 
 Shock = Incident | Demand | StaffTime
+
+
+def lasts(shock: Demand | StaffTime, week: int) -> bool:
+    """Tell whether a shock is there in a week."""
+    return shock.from_week <= week and (shock.until_week is None or week < shock.until_week)
 
 
 def checked_shocks(shocks: Iterable[Shock], journey: Journey) -> tuple[Shock, ...]:
@@ -288,6 +295,10 @@ def checked_shocks(shocks: Iterable[Shock], journey: Journey) -> tuple[Shock, ..
         if week < 0 or not least <= size <= 16:
             raise CareError(
                 f"A shock of {size} in week {week} is not possible", "shocks", f"Use {least} to 16, from week 0"
+            )
+        if not isinstance(shock, Incident) and shock.until_week is not None and shock.until_week <= week:
+            raise CareError(
+                f"A shock from week {week} cannot end before week {shock.until_week}", "shocks", "Let it end later"
             )
         for name in shock.transitions if isinstance(shock, Demand) else ():
             if name not in journey.transition_index:

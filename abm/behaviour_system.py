@@ -28,6 +28,7 @@ from abm.behaviour import (
     StaffTime,
     Workforce,
     checked_shocks,
+    lasts,
 )
 from abm.behaviour_checks import check, in_order, waits
 from abm.errors import CareError
@@ -157,7 +158,7 @@ class CareSystem:
             groups.setdefault(tuple(answers), []).append(cell)
         self._groups = [(parts, tuple(np.array(cells).T)) for parts, cells in groups.items()]
         self._demand = [
-            (s.from_week, self.journey.transition_index[t], s.factor)
+            (s, self.journey.transition_index[t])
             for s in self.shocks if isinstance(s, Demand) for t in s.transitions
         ]  # fmt: skip
         most = np.ones((len(self.journey.transitions), N_HISTORIES))
@@ -166,8 +167,8 @@ class CareSystem:
                 abs(p.effect) * (1.0 if self.variables[p.source] in ADDITIVE else _LOG_RANGE) for p in parts
             )
             most[cells] = exp(min(reach, _LOG_ANSWER))
-        for _, transition, factor in self._demand:
-            most[transition] *= max(factor, 1.0)
+        for shock, transition in self._demand:
+            most[transition] *= max(shock.factor, 1.0)
         if most.max() > LARGEST_ANSWER * 16:
             raise CareError("Changes of demand add up to more than 16 times", "shocks", "Give smaller factors")
         self.limits = np.where(most > 1, np.ceil(most * UNIT) + 1, UNIT).astype(np.int64)
@@ -230,7 +231,7 @@ class CareSystem:
         if name == "workers":
             time = 1.0
             for shock in self.shocks:
-                if isinstance(shock, StaffTime) and shock.from_week <= week:
+                if isinstance(shock, StaffTime) and lasts(shock, week):
                     time *= shock.factor
             total = log(max((1.0 + agency + total) / (1.0 + agency) * time, 1e-3))
         if name == "anxiety":
@@ -242,9 +243,9 @@ class CareSystem:
         for parts, cells in self._groups:
             total = min(max(_total(parts, values, state), -_LOG_ANSWER), _LOG_ANSWER)
             out[cells] = math.floor(exp(total) * UNIT + 0.5)
-        for from_week, transition, factor in self._demand:
-            if from_week <= week:
-                out[transition] = [math.floor(int(f) * factor + 0.5) for f in out[transition]]
+        for shock, transition in self._demand:
+            if lasts(shock, week):
+                out[transition] = [math.floor(int(f) * shock.factor + 0.5) for f in out[transition]]
         return out
 
     def _move_on(self, values: list[float], state: list[float]) -> None:

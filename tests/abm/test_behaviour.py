@@ -266,6 +266,18 @@ def test_less_time_is_as_fewer_workers():
     assert (found[5:, T["came_into_care"]] == round(UNIT / 0.8)).all()
 
 
+def test_a_shock_may_end():
+    reference, start = steady_reference(), steady_reference().stocks[0]
+    system = system_of(SHIPPED.none(), reference, [Demand(("was_referred",), 1.5, 3, 6)])
+    found = asked_again(system, start, 10)[:, T["was_referred"], 0]
+    assert found.tolist() == [UNIT] * 3 + [UNIT * 3 // 2] * 3 + [UNIT] * 4
+    behaviours = linked(link("workers", "came_into_care", 1, sign=-1))
+    found = asked_again(system_of(behaviours, reference, [StaffTime(0.8, 3, 6)]), start, 10)[:, T["came_into_care"], 0]
+    assert found.tolist() == [UNIT] * 3 + [UNIT * 5 // 4] * 3 + [UNIT] * 4
+    with pytest.raises(CareError, match="cannot end before week 3"):
+        system_of(SHIPPED, reference, [Demand(("was_referred",), 1.5, 3, 3)])
+
+
 @pytest.mark.parametrize(
     ("shock", "said"),
     [
