@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from abm.errors import CareError
 from abm.events import Rows, new_rows
+from abm.factors import MEMO
 from abm.kernels import Chances, Edges, People, advance_span
 from abm.log_kernels import count_flows
 
@@ -22,12 +23,17 @@ class Course:
         self.flows = np.zeros((n_weeks, edges.target.size), np.int64)
         self._halves = np.uint64(halves[0]), np.uint64(halves[1])
         self._rows, self._n_rows = new_rows(n_rows), 0
+        self._memo = np.zeros((2, 0), np.uint64)
 
     def run_loops(
         self, stop: int, chances: Chances, keep: bool, nothing_follows: Callable[[int, int, int], CareError]
     ) -> None:
         """Advance everybody to before week `stop`; events go to the log if it is kept, or else into the flows."""
         begin, n = 0, self.people.child.size
+        if chances.factored:
+            if not self._memo.size:
+                self._memo = np.zeros((2, MEMO), np.uint64)
+            chances = chances._replace(memo=self._memo)
         while begin < n:
             begin, self._n_rows, state, group = advance_span(
                 self.week, stop, begin, *self._halves, self.edges, chances, self.people, self._turn, self._rows,

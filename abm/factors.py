@@ -25,6 +25,9 @@ UNIT = STEPS_PER_UNIT
 NO_FACTOR = UNIT * UNIT
 """The product of two such factors: what the system answers, and what the child's family makes of it."""
 LARGEST = 64 * UNIT
+MEMO = 1 << 13
+"""Chances under factors that are kept to be read again: most children of a week share theirs with others."""
+_PLACE, _SLOT, _SPREAD = np.uint64(32), np.uint64(64 - 13), np.uint64(0x9E3779B97F4A7C15)
 _UNIT, _NO_FACTOR, _CERTAIN = float(UNIT), float(NO_FACTOR), float(CERTAIN)
 
 
@@ -130,6 +133,20 @@ def kernel_under(strength: Any, factor: Any) -> Any:
     if factor == 0:
         return np.uint64(0)
     return np.uint64(math.floor(kernel_fires(strength * (factor / _NO_FACTOR)) * _CERTAIN + 0.5))
+
+
+@compiled(inline=True)
+def kernel_under_again(strength: Any, factor: Any, place: Any, memo: Any) -> Any:
+    """Return `kernel_under`, from `memo` if it was worked out there before.
+
+    place  where in the table the strength stands
+    memo   uint64[2, MEMO]  what was asked and what was found; begun with zeros
+    """
+    asked = (np.uint64(place) << _PLACE) | np.uint64(factor)
+    slot = (asked * _SPREAD) >> _SLOT
+    if memo[0, slot] != asked:
+        memo[0, slot], memo[1, slot] = asked, kernel_under(strength, factor)
+    return memo[1, slot]
 
 
 @compiled(inline=True)

@@ -16,7 +16,7 @@ from abm.events import JOINED, Rows, take
 from abm.factors import NO_FACTOR, UNIT, kernel_under
 from abm.family_life import CIRCUMSTANCES, N_CIRCUMSTANCES, FamilyLife
 from abm.family_tables import MOST_TOGETHER, circumstances_parameters, family_tables, help_context
-from abm.kernels import Chances, People, group_at, outcome_at_once
+from abm.kernels import NEVER, Chances, People, group_at, outcome_at_once
 from abm.ordering import draws
 from abm.parameters import threshold
 from abm.pathway import N_HISTORIES, WEEKS_PER_YEAR, Journey
@@ -173,13 +173,19 @@ def set_contexts(
         if touched[mine] == turn:
             continue
         touched[mine] = turn
-        helping = False
+        helping, there = False, False
         for x in range(first[mine], first[mine + 1]):
             helping = helping or tables.helping[people.state[member[x]]]
+            there = there or tables.counted[people.state[member[x]]]
+        # Circumstances of a family without children here rest; its own week is still to come, that of children is over.
+        if not there:
+            families.due[mine] = NEVER
+        elif families.due[mine] == NEVER:
+            families.due[mine] = then - 1
         helped = 1 if helping else 0
         if families.context[mine] != helped:
-            # Their own week is still to come, that of the children is over.
-            families.context[mine], families.due[mine] = helped, min(families.due[mine], then - 1)
+            families.context[mine] = helped
+            families.due[mine] = min(families.due[mine], then - 1) if there else NEVER
         for x in range(first[mine], first[mine + 1]):
             i = int(member[x])
             if people.uasc[i]:

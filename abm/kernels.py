@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from abm.compiled import compiled
 from abm.draws import FOUR_WEEKS, kernel_philox, kernel_word
-from abm.factors import NO_FACTOR, kernel_of_weights, kernel_under
+from abm.factors import NO_FACTOR, kernel_of_weights, kernel_under_again
 from abm.parameters import CERTAIN
 from abm.pathway import (
     AGE_EDGES_WEEKS,
@@ -82,14 +82,15 @@ class Chances(NamedTuple):
     """What decides, by model year; the last year serves for the weeks after it.
 
     thresholds  uint64[Y, G, B, E]
-    cells       int8[Y, E, G, B]     of quiet states: the last cell (see `abm.quiet`) that the threshold of any week can
-                                     reach while the child stays; it decides where is looked, and changes no result
+    cells       int8[Y, E, G, B]     of quiet states: the last cell (see `abm.quiet`) that a threshold of a band can
+                                     reach within a year; it decides where is looked, and changes no result
     far         int8[E, G]           the same for all years to come, however long the child stays
     factored    bool                 whether any factor is other than 1; if so, the span is one week
     strength    float64[Y, G, B, E]  hazards of a week and weights of outcomes: what factors act on (`abm.factors`)
     factor      int64[E, H]          by edge and history, in 1/1024
     context     int64[C, E]          by the child's context, that is its family's, and edge, in 1/1024
-    shift       int8[C, E]           so many cells further such a factor reaches at most; 0 or less where it is below 1
+    shift       int8[C, E]           so many cells further such a factor reaches at most
+    memo        uint64[2, MEMO]      chances that were worked out before, of one run (`abm.factors`)
     """
 
     thresholds: NDArray[np.uint64]
@@ -100,6 +101,7 @@ class Chances(NamedTuple):
     factor: NDArray[np.int64]
     context: NDArray[np.int64]
     shift: NDArray[np.int8]
+    memo: NDArray[np.uint64]
 
 
 class People(NamedTuple):
@@ -244,7 +246,8 @@ def advance_span(
     """
     thresholds, cells, factored = chances.thresholds, chances.cells, chances.factored
     strength, factor, by_context = chances.strength, chances.factor, chances.context
-    n, n_years = people.state.size, thresholds.shape[0]
+    n = people.state.size
+    n_years, n_groups, n_bands, n_edges = thresholds.shape
     n_clock = edges.band.shape[1]
     capacity = rows.child.size
     taken = np.zeros(WEEKS_PER_YEAR, np.int64)
@@ -290,9 +293,12 @@ def advance_span(
                 if edges.quiet[state]:
                     # The first event until then, from the small draws of the year.
                     stamp, found = np.uint64(calendar), end
+                    last_band = edges.band[state, min(end - since - 2, n_clock - 1)]
                     for x in range(first, last):
                         trial = edges.weekly[x]
                         last_cell = int(cells[year, trial, group, band])
+                        for then_band in range(band + 1, last_band + 1):
+                            last_cell = max(last_cell, int(cells[year, trial, group, then_band]))
                         if last_cell < 0:
                             continue
                         if factored:
@@ -330,9 +336,11 @@ def advance_span(
                                     if factored:
                                         under = factor[trial, history] * by_context[context, trial]
                                         if under != NO_FACTOR:
-                                            trial_threshold = kernel_under(
-                                                strength[year, then_group, then_band, trial], under
-                                            )
+                                            place = ((year * n_groups + then_group) * n_bands + then_band) * n_edges
+                                            trial_threshold = kernel_under_again(
+                                                strength[year, then_group, then_band, trial], under, place + trial,
+                                                chances.memo,
+                                            )  # fmt: skip
                                     if trial_draw >= trial_threshold or (
                                         then == found and edge >= 0 and trial_draw * threshold >= draw * trial_threshold
                                     ):
@@ -366,7 +374,10 @@ def advance_span(
                             if factored:
                                 under = factor[trial, history] * by_context[context, trial]
                                 if under != NO_FACTOR:
-                                    trial_threshold = kernel_under(strength[year, group, band, trial], under)
+                                    place = ((year * n_groups + group) * n_bands + band) * n_edges + trial
+                                    trial_threshold = kernel_under_again(
+                                        strength[year, group, band, trial], under, place, chances.memo
+                                    )
                             if trial_threshold > 0:
                                 at = x - first
                                 if drawn_for[at] != week >> 2:

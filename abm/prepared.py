@@ -14,7 +14,7 @@ from abm.family_life import FamilyLife
 from abm.family_tables import FamilyTables, family_tables
 from abm.kernels import Chances, Edges, edges_of
 from abm.parameters import Parameters
-from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, Journey
+from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, Journey
 from abm.places_rules import Supply
 from abm.quiet import cells_further, cells_of
 
@@ -44,7 +44,7 @@ class Prepared:
     @cached_property
     def cells(self) -> NDArray[np.int8]:
         """The last cell of a quiet year's draws that can matter, int8[Y, E, G, B]."""
-        return cells_of(reachable(self.journey, self.thresholds))
+        return cells_of(reachable(self.thresholds))
 
     @cached_property
     def changes(self) -> NDArray[np.int64]:
@@ -62,7 +62,7 @@ class Prepared:
         none = np.zeros((0, 0), np.int64)
         return Chances(
             self.by_group, self.cells, far_cells(self.cells), False, np.zeros((0, 0, 0, 0)), none, none,
-            none.astype(np.int8),
+            none.astype(np.int8), none.astype(np.uint64),
         )  # fmt: skip
 
     @property
@@ -89,10 +89,10 @@ class Prepared:
             most = largest_thresholds(self.thresholds, strength, limits, self.journey)
             factor = np.full((self.journey.tables.n_edges, N_HISTORIES), UNIT, np.int64)
             # A little more, so that no rounding of a chance under a family's factor is missed.
-            cells = cells_of(reachable(self.journey, most + np.where(most > 0, _SPARE, np.uint64(0))))
+            cells = cells_of(reachable(most + np.where(most > 0, _SPARE, np.uint64(0))))
             self._within[key] = Chances(
                 self.by_group, cells, far_cells(cells), self.families is not None, strength, factor, context,
-                cells_further(context, UNIT),
+                cells_further(context, UNIT), np.zeros((0, 0), np.uint64),
             )  # fmt: skip
         return self._within[key]
 
@@ -106,23 +106,13 @@ def prepare(parameters: Parameters, journey: Journey, places: Supply | None = No
     return Prepared(journey, edges_of(journey), parameters.thresholds(journey), parameters, places)
 
 
-def reachable(journey: Journey, thresholds: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the largest threshold that a child who stays in its state can come to within a year.
-
-    That is: of its own and the next age band, and of each band of time that begins within 52 weeks.
-    """
-    tables = journey.tables
-    by_time = thresholds.copy()
-    for s, state in enumerate(journey.states):
-        edges, bands = slice(tables.first[s], tables.first[s + 1]), state.bands
-        for b in range(len(bands) - 1):
-            reached = sum(begin < bands[b + 1] + WEEKS_PER_YEAR for begin in bands)
-            by_time[:, edges, :, b] = thresholds[:, edges, :, b:reached].max(axis=3)
-    out = by_time.copy()
+def reachable(thresholds: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the largest threshold of a band of time within a year: a child may come into the next age band."""
+    out = thresholds.copy()
     older = N_RISKS * N_HISTORIES
-    np.maximum(by_time[:, :, : UNACCOMPANIED_GROUP - older], by_time[:, :, older:UNACCOMPANIED_GROUP],
+    np.maximum(thresholds[:, :, : UNACCOMPANIED_GROUP - older], thresholds[:, :, older:UNACCOMPANIED_GROUP],
                out=out[:, :, : UNACCOMPANIED_GROUP - older])  # fmt: skip
-    np.maximum(by_time[:, :, -2], by_time[:, :, -1], out=out[:, :, -2])
+    np.maximum(thresholds[:, :, -2], thresholds[:, :, -1], out=out[:, :, -2])
     return out
 
 

@@ -327,9 +327,11 @@ class FamilyAgent(View):
             baby.live_through((edge, chance, draw), step=1, like=[])
 
     def _circumstances_move(self) -> bool:
-        """Let a week pass over the family's circumstances; tell whether they changed."""
+        """Let a week pass over the family's circumstances, if it has children here; tell whether they changed."""
         run = self.model.run
         assert run.families is not None
+        if not any(run.families.tables.counted[run.people.state[child.row]] for child in self.children):
+            return False
         course, tables = run.families.circumstances, CIRCUMSTANCES.tables
         course.week = run.week
         year, week = divmod(run.week, WEEKS_PER_YEAR)
