@@ -20,6 +20,7 @@ from experiments.compare.ladder.course import Course, Kept, Model, without_birth
 Array = NDArray[np.float64]
 _LAST = N_HISTORIES - 1
 _ALONE = N_RISKS
+_STEPS, _NEAR = 30, 1e-14
 _TEENS = N_AGES - 2
 """The age band that stands for all unaccompanied children under 16."""
 
@@ -27,21 +28,40 @@ _TEENS = N_AGES - 2
 def fires_of(taken: Array) -> Array:
     """Return the chances of firing that give these chances of being taken: the inverse of `competing`.
 
-    taken  float64[k, ...]  sums over k are at most 1
+    taken  float64[k, n]  sums over k are at most 1
+
+    Method: hazards that compete in continuous time as a start, then Newton's, with no step that leads farther away.
     """
     total = taken.sum(axis=0)
-    leave = np.minimum(total, 1 - 1e-12)
-    # As if hazards competed in continuous time; then Newton's method made slow and safe, by ratios.
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(total > 0, taken / np.where(total > 0, total, 1.0), 0.0)
-    fires = -np.expm1(np.log1p(-leave) * share)
-    for _ in range(60):
-        got = competing(fires)
-        ratio = np.where(got > 0, taken / np.where(got > 0, got, 1.0), 1.0)
-        fires = np.minimum(fires * ratio, 1.0)
-        if np.abs(got - taken).max(initial=0.0) < 1e-15:
+    fires = -np.expm1(np.log1p(-np.minimum(total, 1 - 1e-12)) * share)
+    wrong = competing(fires) - taken
+    for _ in range(_STEPS):
+        if np.abs(wrong).max(initial=0.0) < _NEAR:
+            break
+        step = np.linalg.solve(_slopes(fires), wrong.T[..., None])[..., 0].T
+        nearer = np.clip(fires - step, 0.0, 1.0)
+        off = competing(nearer) - taken
+        better = np.abs(off).max(axis=0) < np.abs(wrong).max(axis=0)
+        fires, wrong = np.where(better, nearer, fires), np.where(better, off, wrong)
+        if not better.any():
             break
     return np.asarray(fires)
+
+
+def _slopes(fires: Array) -> Array:
+    """Return float64[n, k, k]: how the chance of i being taken changes with the chance of j firing."""
+    nodes, weights = np.polynomial.legendre.leggauss(10)
+    k = len(fires)
+    out = np.zeros((fires.shape[1], k, k))
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        left = 1.0 - node * fires
+        alone = np.prod(left, axis=0) / left
+        pairs = -node * (fires * alone)[:, None] / left[None]
+        pairs[np.arange(k), np.arange(k)] = alone
+        out += weight * pairs.transpose(2, 0, 1)
+    return out
 
 
 def leave_out(model: Model, course: Course, kept: Kept) -> Model:
@@ -133,7 +153,7 @@ def _average_weekly(
     factors = _multipliers(model)
     plain = Parameters(model.parameters.rates, np.ones((1, len(model.journey.transitions))))
     fire = plain.thresholds(model.journey)[0].astype(np.float64) / CERTAIN
-    weeks = by_band(course, course.weeks)
+    weeks, there = by_band(course, course.weeks), by_band(course, course.weeks - course.leavers.sum(axis=-1))
     dated = (
         {} if kept.by_date else {int(e): by_band(course, course.leavers[..., x]) for x, e in enumerate(course.edges)}
     )
@@ -154,9 +174,17 @@ def _average_weekly(
                 taken[x] = _mean(own, total, label)
             else:
                 # A year with a higher factor has more of the events, and weighs more in their mean chance.
-                taken[x] = _mean(chance[weekly.index(e)], np.tensordot(factors[:, e], here, 1), label)
-        excess = np.maximum(taken.sum(axis=0), 1.0)
-        fires = fires_of(taken / excess)
+                stay = np.tensordot(factors[:, e], there[:, :, :, s, :n_bands], 1)
+                own, weight = chance[weekly.index(e)], stay
+                if not kept.by_date:
+                    # Those who leave on a date have no other chance in that week.
+                    weight = np.tensordot(factors[:, e], here, 1)
+                    own = own * np.divide(stay, weight, out=np.ones_like(stay), where=weight > 0)
+                taken[x] = _mean(own, weight, label)
+        # Worked out once for children who are not told apart.
+        _, first, place = np.unique(label, return_index=True, return_inverse=True)
+        each = taken.reshape(len(edges), -1)[:, first]
+        fires = fires_of(each / np.maximum(each.sum(axis=0), 1.0))[:, place.ravel()].reshape(taken.shape)
         with np.errstate(divide="ignore"):
             hazard = np.where(fires > 1 - 1e-9, np.inf, -np.log1p(-np.minimum(fires, 1 - 1e-9)) * WEEKS_PER_YEAR)
         for x, e in enumerate(edges):

@@ -78,7 +78,7 @@ class Course:
     """Children-weeks of a model, and the dated events that a model without ages has as rates.
 
     weeks     float64[Y, 5, cells]   children-weeks at the beginning of a week, by age band
-    leavers   float64[Y, 5, cells, E']  events of `edges`: birthdays and moves away
+    leavers   float64[Y, 5, cells, E']  events of `edges`: birthdays and moves away, which come before any other
     edges     int64[E']
     flows     float64[Y, 5, strata, E]  all other events
     """
@@ -214,7 +214,8 @@ def follow(model: Model, field: MeanField | None = None) -> Course:
     cache: dict[int, Values] = {}
     thresholds = model.parameters.thresholds(journey)
     path = run_columns(field, thresholds, columns, scenario.n_weeks, cache=cache, watch=watch)
-    flows = np.stack([_flows(field, weeks[y], cache[min(y, len(thresholds) - 1)]) for y in range(scenario.n_years)])
+    there = weeks - leavers.sum(axis=-1)
+    flows = np.stack([_flows(field, there[y], cache[min(y, len(thresholds) - 1)]) for y in range(scenario.n_years)])
     _add_arrivals(field, columns, thresholds, flows)
     assert field.grid.n_cells == N_STRATA * k
     return Course(field, path, weeks, leavers, edges, flows)
@@ -237,13 +238,13 @@ def _add_arrivals(field: MeanField, columns: Columns, thresholds: NDArray[np.uin
         return
     diary = Diary(field, columns)
     for year in range(len(flows)):
-        for week in range(year * WEEKS_PER_YEAR, (year + 1) * WEEKS_PER_YEAR, WEEKS_PER_YEAR // 4):
-            quarter = columns.came_alone[week : week + WEEKS_PER_YEAR // 4].sum(axis=0)
+        for week in range(year * WEEKS_PER_YEAR, (year + 1) * WEEKS_PER_YEAR):
+            coming = columns.came_alone[week]
             age = np.maximum(week - columns.birth_week, 0)
             band = np.clip(np.searchsorted(AGE_EDGES_WEEKS, age, side="right") - 1, 0, N_AGES - 1)
-            for a in np.unique(band[quarter > 0]):
+            for a in np.unique(band[coming > 0]):
                 _, made = diary.landing("came_alone", thresholds[min(year, len(thresholds) - 1)], int(a))
-                flows[year, a, UNACCOMPANIED_STRATUM] += made * quarter[band == a].sum()
+                flows[year, a, UNACCOMPANIED_STRATUM] += made * coming[band == a].sum()
 
 
 def without_birthdays(journey: Journey) -> Journey:
