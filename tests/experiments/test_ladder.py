@@ -31,12 +31,13 @@ def quiet(_what: str, _part: float) -> None:
     """Say nothing."""
 
 
-def _no_change(model, _course):
+def _no_change(_setting):
     return (lambda one: one), nothing
 
 
-def _half_come_in(_model, course):
-    start, stocks, flows = course
+def _half_come_in(setting):
+    start, stocks, flows = setting.course
+    assert setting.on == ("same",)
     assert start.sum() > 0 and stocks.shape[0] == flows.shape[0] == 104  # noqa: PT018
     return (lambda one: replace(one, parameters=HALF.on(one.parameters, one.journey, 2021, 2))), nothing
 

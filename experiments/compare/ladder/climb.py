@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from abm.meanfield import MeanField, make_grid
 from abm.outputs import evaluate, output_named
+from calibration.statistics import Statistics
 from experiments.compare.ladder.averages import journey_of, leave_out
 from experiments.compare.ladder.course import Course, Kept, Model, Say, Walk, follow, ladder_grid
-from experiments.compare.ladder.paired import Estimate, Given, Runs, simulated
+from experiments.compare.ladder.paired import Estimate, Given, Runs, Setting, simulated
 from experiments.compare.ladder.policy import Policy
 from experiments.compare.ladder.rungs import AGE, CLOCKS, FRAILTY, HISTORY, RUNGS, TIME, Rung
 from experiments.compare.ladder.shapley import Subset, one_by_one, shapley, subsets
@@ -150,6 +151,7 @@ def climb(
     workers: int = 1,
     finer: bool = False,
     rungs: tuple[Rung, ...] = RUNGS,
+    statistics: Statistics | None = None,
 ) -> Ladder:
     """Return what each mechanism explains of the gap between system dynamics and the simulation.
 
@@ -160,14 +162,14 @@ def climb(
     finer
         Whether to give the expected value with every week on the clock too, which takes about a minute.
     """
-    policy, say = climber.policy, climber.say
+    policy = climber.policy
     rungs = rungs if True in climber.models else tuple(_without_clocks(rung) for rung in rungs)
     switches = [key for rung in rungs for key, _ in rung.switches]
     values = climber.values(switches, workers)
     terms, in_order = shapley(switches, values), one_by_one(switches, values)
     parts = (BASELINE,) if policy is None else (BASELINE, POLICY)
     every_week = climber.finer() if finer else None
-    runs, coupled = _runs(climber, values[frozenset(switches)], seeds, workers, say, rungs)
+    runs, coupled = _runs(climber, values[frozenset(switches)], seeds, workers, rungs, statistics)
     gaps = {
         part: Gap(
             values[frozenset()][x],
@@ -189,7 +191,12 @@ def _without_clocks(rung: Rung) -> Rung:
 
 
 def _runs(
-    climber: Climber, full: Array, seeds: Sequence[int], workers: int, say: Say, rungs: tuple[Rung, ...]
+    climber: Climber,
+    full: Array,
+    seeds: Sequence[int],
+    workers: int,
+    rungs: tuple[Rung, ...],
+    statistics: Statistics | None,
 ) -> tuple[list[Estimate], dict[str, list[Estimate]]]:
     """Return, by part, how far runs without coupling are from `full`, and what each coupling mechanism adds.
 
@@ -207,7 +214,7 @@ def _runs(
     done: list[Runs] = []
 
     def told(part: float) -> None:
-        say("Simulating with and without what couples children", (len(done) + part) / n_sets)
+        climber.say("Simulating with and without what couples children", (len(done) + part) / n_sets)
 
     def run(models: list[Model], makers: Sequence[Given]) -> list[Runs]:
         def given() -> dict[str, Any]:
@@ -222,10 +229,10 @@ def _runs(
 
     before, makers = run(under, []), list[Given]()
     off = [Estimate.of(values - full[x]) for x, values in enumerate(parts(before))]
-    coupled = {}
+    coupled: dict[str, list[Estimate]] = {}
     for rung in (rung for rung in rungs if rung.pair is not None):
         assert rung.pair is not None
-        change, given = rung.pair.setup(under[0], before[0].course)
+        change, given = rung.pair.setup(Setting(under[0], before[0].course, tuple(coupled), statistics))
         under, makers = [change(one) for one in under], [*makers, given]
         after = run(under, makers)
         coupled[rung.key] = [Estimate.of(a - b) for a, b in zip(parts(after), parts(before), strict=True)]

@@ -21,6 +21,7 @@ from abm.pathway import (
     WEEKS_TO_18,
     Journey,
 )
+from abm.places_rules import Supply
 from abm.scenario import Scenario
 from abm.trajectory import Columns, Diary, Trajectory, run_columns
 
@@ -65,12 +66,16 @@ MARKOV = Kept(False, False, False, False)
 
 @dataclass(frozen=True)
 class Model:
-    """A journey with its parameters and the children of an area: all that expected values are made of."""
+    """A journey with its parameters and the children of an area: all that expected values are made of.
+
+    Homes, if they are limited, are of runs alone: expected values do not know them.
+    """
 
     journey: Journey
     parameters: Parameters
     scenario: Scenario
     kept: Kept = Kept()
+    homes: Supply | None = None
 
 
 @dataclass(frozen=True)

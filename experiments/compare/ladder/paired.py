@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from abm.outputs import evaluate, output_named
 from abm.prepared import prepare
 from abm.simulate import Run, simulate
+from calibration.statistics import Statistics
 from experiments.compare.ladder.course import Model
 from experiments.run import side_by_side
 
@@ -50,16 +51,31 @@ class Runs:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What a mechanism is put into.
+
+    model       without any policy
+    course      mean course of runs of it, which the mechanism may need as its reference: see `Runs`
+    on          rungs that are on already
+    statistics  published figures; None for those that are shipped
+    """
+
+    model: Model
+    course: tuple[Array, Array, Array]
+    on: tuple[str, ...]
+    statistics: Statistics | None
+
+
+@dataclass(frozen=True)
 class Pair:
     """How a mechanism is put into runs.
 
     words  what of it is in the runs, for a reader
-    setup  called once, with the model without any policy and the mean course of runs of it without the mechanism, which
-           it may need as its reference: returns what changes a model, with or without policy, and the keywords of runs
+    setup  called once: returns what changes a model, with or without policy, and the keywords of runs
     """
 
     words: str
-    setup: Callable[[Model, tuple[Array, Array, Array]], tuple[Callable[[Model], Model], Given]]
+    setup: Callable[[Setting], tuple[Callable[[Model], Model], Given]]
 
 
 def nothing() -> Mapping[str, Any]:
@@ -78,7 +94,7 @@ def simulated(
 ) -> Runs:
     """Simulate a model once for each seed; `say` is told the part that is done."""
     journey, scenario = model.journey, model.scenario
-    prepared = prepare(model.parameters, journey)
+    prepared = prepare(model.parameters, journey, model.homes)
 
     def one(seed: int) -> Run:
         return simulate(scenario, model.parameters, seed, journey, log=False, prepared=prepared, **given())
