@@ -161,7 +161,7 @@ def set_contexts(
 ) -> None:  # fmt: skip
     """Set the contexts of families, and of their children, to which those of rows `begin` to before `end` belong.
 
-    then      the next week, in which whose context changed is looked at again
+    then      the next week, in which who may have an event sooner now is looked at again
     of        int32[.]  who a row of a log is of
     family    int32[.]  the family of each of them
     families  People    their state is in which circumstances they are; their context is filled
@@ -195,8 +195,9 @@ def set_contexts(
                 for y in range(first[mine], first[mine + 1]):
                     together += 1 if y != x and people.state[member[y]] == people.state[i] else 0
             context = 1 + ((min(together, MOST_TOGETHER) - 1) * N_CIRCUMSTANCES + families.state[mine]) * 2 + kin[mine]
-            if people.context[i] != context:
-                people.context[i], people.due[i] = context, min(people.due[i], then)
+            if tables.wider[people.context[i], context]:
+                people.due[i] = min(people.due[i], then)
+            people.context[i] = context
 
 
 class FamiliesTold(NamedTuple):

@@ -109,7 +109,7 @@ class People(NamedTuple):
 
     `enter_edge` is -1 for children who are there on day one; `since` is the week the child's clock began; `due` is the
     first week in which something may happen to the child, at most NEVER: for a child there, 0 is always right.
-    `context` is 0 where families do not matter; where it changes, `due` is the next week.
+    `context` is 0 where families do not matter.
     """
 
     child: NDArray[np.int32]
