@@ -112,7 +112,7 @@ def family_tables(life: FamilyLife, journey: Journey) -> FamilyTables:
         referral=referral,
         helping=np.array([state.key in life.helping for state in journey.states]),
         counted=np.array([state.stage != "left" and not state.at_once for state in journey.states]),
-        wider=(shift[None] > shift[:, None]).any(axis=2),
+        wider=np.asarray((shift[None] > shift[:, None]).any(axis=2)),
     )
 
 

@@ -104,24 +104,24 @@ def make_true(
         child, outcome = answers.child[a], answers.outcome[a]
         now, mine = int(people.state[child]), last[child]
         to = elsewhere if answers.kind[a] < 0 else state_of_kind[answers.kind[a]]
-        if answers.why[a] == REQUEST:
+        moves = answers.why[a] != REQUEST
+        if not moves:
             came_from = source[rows.edge[mine]]
+            edge = between[came_from, to]
             if outcome == WAITS:
                 people.state[child] = came_from
                 rows.child[mine] = _NONE
                 gone = True
-            elif to != now:
-                edge = between[came_from, to]
-                if edge < 0:
-                    return n_rows, came_from, to
+            elif to == now:
+                continue
+            elif edge >= 0:
                 rows.edge[mine], rows.context[mine] = edge, rows.context[mine] | PLACED
                 people.state[child] = to
             else:
-                continue
-        else:
+                moves = True
+        if moves:
             # A row that was taken out leaves its step to the next.
             step = int(rows.step[mine]) + 1 if mine >= 0 and rows.child[mine] == child else 0
-            moves = True
             while moves:
                 # By way of another kind of home where no transition leads straight there.
                 then = to if between[now, to] >= 0 else elsewhere

@@ -21,9 +21,10 @@ from datetime import date
 from abm.compiled import HAS_NUMBA
 from tests.bench import machine, page, reach
 from tests.bench.case import ONE_AREA, YEARS, area_of, parameters
+from tests.bench.coupled import coupled_seconds
 from tests.bench.floor import measure
 from tests.bench.race import DENSE, EVENTS, MESA, MESA_EVENTS, RIVALS, STARSIM, Result, Size, race, versions
-from tests.bench.tables import Table, figures_table, floor_table, growth_table, race_table, reach_table
+from tests.bench.tables import Table, coupling_table, figures_table, floor_table, growth_table, race_table, reach_table
 
 WEEKS = YEARS * 52
 MILLION = 1_000_000
@@ -89,6 +90,7 @@ def main(words: list[str] | None = None) -> int:
     show(*(race_table(result, versions()) for result in results))
     one = reach.one_area(area_of(plan.one_area), parameters(), plan.rounds)
     show(floor_table(floor, one, plan.one_area))
+    show(coupling_table(coupled_seconds(area_of(plan.one_area), parameters(), 3), plan.one_area))
     show(reach_table(rows(plan, results, one, show), smaller=asked.quick))
     after = machine.load()
     facts = machine.facts() | {"busy before and after (load)": f"{load:.1f} and {after:.1f}", "day": day}
@@ -105,6 +107,8 @@ def rows(plan: Plan, results: list[Result], one: reach.OneArea, show: Callable[[
     """Measure the rest and return the rows of what is to be reached."""
     say(f"England: {plan.england:,} children in 151 areas, logs on disk")
     nation = reach.england(plan.england)
+    say("the same, the full model: families, places and behaviours")
+    whole = reach.england(plan.england, full=True)
     say(f"{plan.runs} runs of one area, weekly outputs only")
     many = reach.many_runs(area_of(plan.one_area), parameters(), plan.runs, 2) * reach.ALL_RUNS / plan.runs
     say("growth with the number of children")
@@ -121,9 +125,14 @@ def rows(plan: Plan, results: list[Result], one: reach.OneArea, show: Callable[[
     exponents = [exponent for each in grown for exponent in each.exponents()]
     return [
         reach.Row(
-            f"England: 151 areas, {plan.england:,} children, ten years, full log on disk, 2 threads",
+            f"England: 151 areas, {plan.england:,} children, ten years, full log on disk, 2 threads: the journey alone",
             (nation["seconds"], gb), (20, 3), (8, 1.5), "{:.1f} s, {:.2f} GB",
-            f"the journey without places and behaviours; {nation['events']:,} events, {nation['bytes'] / 1e6:.0f} MB",
+            f"{nation['events']:,} events, {nation['bytes'] / 1e6:.0f} MB",
+        ),
+        reach.Row(
+            "the same, the full model: families, limited places and behaviours",
+            (whole["seconds"], whole["peak"] / reach.GB), (20, 3), (8, 1.5), "{:.1f} s, {:.2f} GB",
+            f"{whole['events']:,} events, {whole['bytes'] / 1e6:.0f} MB",
         ),
         reach.Row(
             f"one area of {plan.one_area:,} children, ten years, log in memory, warm: children made too",

@@ -20,6 +20,7 @@ from abm.journey import JOURNEY
 from abm.prepared import prepare
 from abm.simulate import simulate
 from tests.bench.case import area_of, areas, parameters
+from tests.bench.coupled import Coupling, full
 from tests.bench.machine import ROOT, forget_peak, held_bytes, peak_bytes
 
 
@@ -34,18 +35,22 @@ def one_area(children: int) -> dict[str, Any]:
     return {"children": children, "seconds": seconds, "events": int(run.rows.child.size), "before": before}
 
 
-def england(children: int, workers: int, folder: Path | None) -> dict[str, Any]:
-    """Simulate the 151 authorities for ten years, on some threads; each log is written when its area is done."""
-    _warm()
+def england(children: int, workers: int, folder: Path | None, whole: bool = False) -> dict[str, Any]:
+    """Simulate the 151 authorities for ten years, on some threads; each log is written when its area is done.
+
+    With `whole` it is the full model: families, limited places and behaviours.
+    """
+    _warm(whole)
     known = areas()
     part = children / sum(area.children for area in known)
-    prepared = prepare(parameters(), JOURNEY)
+    model = full(parameters()) if whole else Coupling("", prepare(parameters(), JOURNEY))
     before = _ready()
 
     def one(number: int) -> tuple[int, int]:
         area = known[number]
         scenario = area_of(round(area.children * part), code=area.code, name=area.name)
-        run = simulate(scenario, parameters(), 1, JOURNEY, prepared=prepared)
+        system = model.system(scenario) if model.system else None
+        run = simulate(scenario, parameters(), 1, JOURNEY, prepared=model.prepared, system=system)
         if folder is not None:
             run.write_events(folder / f"{area.code}-events.parquet")
             run.write_children(folder / f"{area.code}-children.parquet")
@@ -63,9 +68,14 @@ def england(children: int, workers: int, folder: Path | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _warm() -> None:
+def _warm(whole: bool = False) -> None:
     """Compile what is not compiled yet and read the tables, so that neither is part of the measurement."""
-    simulate(area_of(2_000, weeks=60), parameters(), 1, JOURNEY).check()
+    scenario = area_of(2_000, weeks=60)
+    simulate(scenario, parameters(), 1, JOURNEY).check()
+    if whole:
+        model = full(parameters())
+        assert model.system is not None
+        simulate(scenario, parameters(), 1, JOURNEY, prepared=model.prepared, system=model.system(scenario)).check()
 
 
 def _ready() -> int:
@@ -92,11 +102,12 @@ def main() -> None:
     parser.add_argument("children", type=int)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--full", action="store_true")
     words = parser.parse_args()
     if words.what == "area":
         found = one_area(words.children)
     else:
-        found = england(words.children, words.workers, words.folder)
+        found = england(words.children, words.workers, words.folder, words.full)
     print(json.dumps({**found, "peak": peak_bytes()}))
 
 

@@ -111,10 +111,11 @@ def area(children: int) -> dict[str, Any]:
     return measured("area", children)
 
 
-def england(children: int, workers: int = 2) -> dict[str, Any]:
-    """Measure England as 151 areas with the whole log on disk, in a process of its own."""
+def england(children: int, workers: int = 2, full: bool = False) -> dict[str, Any]:
+    """Measure England as 151 areas with the whole log on disk, in a process of its own; `full`: the full model."""
     with tempfile.TemporaryDirectory() as folder:
-        return measured("england", children, "--workers", workers, "--folder", folder)
+        words = ("--workers", workers, "--folder", folder, *(["--full"] if full else []))
+        return measured("england", children, *words)
 
 
 def start_up(times: int) -> tuple[tuple[float, float], tuple[float, float]]:

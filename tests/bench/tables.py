@@ -97,6 +97,20 @@ def floor_table(floor: Floor, one: OneArea, children: int) -> Table:
     return Table("This machine's floor", ("what", "measured"), rows, below)
 
 
+def coupling_table(seconds: dict[str, float], children: int) -> Table:
+    """Return what each mechanism costs in one area."""
+    alone = next(iter(seconds.values()))
+    return Table(
+        f"What coupling costs: {children:,} children, ten years, log in memory",
+        ("what is simulated", "s", "times the journey alone"),
+        tuple((name, f"{took:.3f}", f"{took / alone:.1f}") for name, took in seconds.items()),
+        (
+            "Each mechanism is looked at between two weeks, so the loop over children is called once a week, not once. "
+            "Seconds of processor, one thread, children given; the best of some rounds. Strengths as shipped.",
+        ),
+    )
+
+
 def growth_table(grown: Sequence[Growth]) -> Table:
     """Return time and memory by number of children."""
     rows, below = [], []
