@@ -21,8 +21,8 @@ from experiments.compare.ladder.rungs import AGE, CLOCKS, FRAILTY, HISTORY, RUNG
 from experiments.compare.ladder.shapley import Subset, one_by_one, shapley, subsets
 
 Array = NDArray[np.float64]
-FIGURES = ("cla_at_31_march", "cpp_at_31_march", "cla_started", "cla_ceased")
-"""What the ladder is told of: looked after, on a plan, started and ceased to be looked after."""
+FIGURES = ("cla_at_31_march", "cla_childrens_home_at_31_march", "cla_started", "cla_ceased", "cpp_at_31_march")
+"""What the ladder is told of: looked after, of these in children's homes, started, ceased, and on a plan."""
 BASELINE, POLICY = "baseline", "policy"
 
 

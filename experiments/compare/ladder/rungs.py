@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.compare.ladder.paired import Pair
-from experiments.compare.ladder.wiring import BEHAVIOURS, FAMILIES, PLACES_KEY
+from experiments.compare.ladder.wiring import BEHAVIOURS, FAMILIES, PLACES, PLACES_KEY
 
 TIME, AGE, FRAILTY, HISTORY, CLOCKS = "time", "age", "frailty", "history", "clocks"
 NOT_YET = "not yet in the model"
@@ -68,8 +68,7 @@ RUNGS = (
     ),
     Rung(
         5, PLACES_KEY, "places", "Homes are limited, and a child may not find the one that would be chosen.",
-        # pair=PLACES, when a child in supported accommodation who is given a foster home may move there
-        # (abm/journey.py); until then a run of the declared journey under limited places ends with an error.
+        pair=PLACES,
     ),
     Rung(
         6, "behaviours", "the system's own behaviours",
