@@ -16,10 +16,12 @@ import polars as pl
 
 from abm.errors import CareError
 from abm.files import read_signed, sha256_of, signed
+from calibration.fit import Fitted
 from calibration.fitted import ARRAYS, FIT, SavedFit, load_fit, save_fit
 from calibration.statistics import Area
 from experiments import results
 from experiments.blocks import write_whole
+from experiments.mechanisms import Kept, load, save
 
 LEFT_OUT, TESTED = "left_out.json", "forecast.json"
 
@@ -50,10 +52,13 @@ class AreaWork:
         Where its parts are, and where its folder of results will be, whole.
     given
         The mark of its fit, if that was given and not made; else "".
+    tables
+        Where the tables of the mechanisms are that are switched on, if any are.
     """
 
-    def __init__(self, folder: Path, whole: Path, area: Area, given: str = "") -> None:
+    def __init__(self, folder: Path, whole: Path, area: Area, given: str = "", tables: Path | None = None) -> None:
         self.area, self.folder, self.whole, self.given = area, folder, whole, given
+        self.tables, self._mechanisms = tables, folder / "mechanisms"
         self.blocks, self._fit, self._test = folder / "blocks", folder / "fit", folder / results.FORECAST
 
     def fit(self) -> SavedFit | None:
@@ -92,6 +97,25 @@ class AreaWork:
         with results.whole_folder(self._fit) as part:
             for name in (FIT, ARRAYS):
                 shutil.copyfile(source / name, part / name)
+
+    def mechanisms(self, fitted: Fitted) -> Kept | None:
+        """Return what is switched on, if it was made and is there whole."""
+        try:
+            return load(self._mechanisms, fitted)
+        except (CareError, KeyError, TypeError):
+            return None
+
+    def keep_mechanisms(self, kept: Kept) -> None:
+        """Keep what is switched on."""
+        assert self.tables is not None
+        with results.whole_folder(self._mechanisms) as part, results.writing(part):
+            save(kept, self.tables, part)
+
+    def write_mechanisms(self, kept: Kept, folder: Path) -> None:
+        """Write what is switched on into the folder of results."""
+        assert self.tables is not None
+        with results.writing(folder):
+            save(kept, self.tables, folder)
 
     def test(self) -> bytes | None:
         """Return the table of the test, if it is there and whole."""

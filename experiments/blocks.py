@@ -10,7 +10,7 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Kept:
     figures  float64[years] of each figure
     careers  measures of the whole run
     weekly   int32[columns, weeks]  stocks and flows
+    beside   float64[weeks] by name, of what was beside the children
     """
 
     seed: int
@@ -51,6 +52,7 @@ class Kept:
     careers: dict[str, float]
     digest: str
     weekly: Whole
+    beside: dict[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,18 @@ class Blocks:
     ----------
     folder
         Where each block is written as soon as it is finished; None: all stay in memory.
-    scenario, prepared
-        What is simulated. Blocks of anything else, or damaged ones, are not found, so they are done again.
+    scenario, prepared, mark
+        What is simulated, and the mark of what is switched on beside it, if anything is. Blocks of anything else, or
+        damaged ones, are not found, so they are done again.
     """
 
-    def __init__(self, folder: Path | None, scenario: Scenario, prepared: Prepared) -> None:
+    def __init__(self, folder: Path | None, scenario: Scenario, prepared: Prepared, mark: str = "") -> None:
         self.folder, self.journey = folder, prepared.journey
         # All that decides what a run of a seed is, and what is kept of it.
         # Which draws are made a year at a time changes no chance, but the luck.
         journey = journey_mark(prepared.journey), prepared.journey.tables.quiet
         what = (FORMAT, abm.__version__, journey, OUTPUTS, scenario, prepared.thresholds)
-        self._mark = "" if folder is None else mark_of(what)
+        self._mark = "" if folder is None else mark_of((*what, mark) if mark else what)
 
     def find(self, place: int, seeds: tuple[int, ...]) -> Block | None:
         """Return the block of these seeds that stands at this place of the folder, if it is there and whole."""
@@ -115,7 +118,7 @@ class Blocks:
         seeds, digests = tuple(run.seed for run in runs), tuple(run.digest for run in runs)
         figures = {key: np.stack([run.figures[key] for run in runs]) for key in runs[0].figures}
         careers = {key: np.array([run.careers[key] for run in runs]) for key in runs[0].careers}
-        weekly = weekly_frame(self.journey, seeds, [run.weekly for run in runs])
+        weekly = weekly_frame(self.journey, seeds, [run.weekly for run in runs], [run.beside for run in runs])
         if self.folder is None:
             return Block(seeds, figures, careers, digests, weekly.lazy())
         file = io.BytesIO()

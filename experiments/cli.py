@@ -17,6 +17,16 @@ try:
 
     from abm import __version__
     from abm.errors import CareError
+    from experiments.options import (
+        AreaArgument,
+        FolderArgument,
+        ProcessesOption,
+        RunsOption,
+        SeedOption,
+        StatisticsOption,
+        WithOption,
+        WorkersOption,
+    )
     from experiments.plain import Plain
 except KeyboardInterrupt:  # as experiments/plain.py, which may not be there yet, would tell it
     print("Stopped. Nothing was left half written.", file=sys.stderr)
@@ -38,30 +48,6 @@ app = typer.Typer(
     epilog="An AREA is a code such as E06000009 or a name such as Blackpool. E92000001 is England as one area; "
     "for 'journeys run', 'england' is every authority in the table of published figures, one beside the other.",
 )
-
-StatisticsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--statistics", metavar="FILE", help="Another table of published figures of the same form (.csv or .csv.gz)."
-    ),
-]
-WorkersOption = Annotated[
-    int,
-    typer.Option("--workers", metavar="N", help="Runs of an area side by side. It changes the time, not the results."),
-]
-ProcessesOption = Annotated[
-    int | None,
-    typer.Option(
-        "--processes",
-        metavar="N",
-        help="Of several areas, how many side by side (as many as the machine has processors, if not said). It changes "
-        "the time, not the results.",
-    ),
-]
-AreaArgument = Annotated[str, typer.Argument(metavar="AREA", help="Code or name: see 'journeys areas'.")]
-FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of results.")]
-RunsOption = Annotated[int | None, typer.Option("--runs", metavar="N", help="How many runs (20 if not said).")]
-SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the first run (1 if not said).")]
 
 
 def _version(value: bool) -> None:
@@ -162,6 +148,7 @@ def run(
             help="Where to write the results (results/CODE, results/england, results/several).",
         ),
     ] = None,
+    with_: WithOption = None,
     workers: WorkersOption = 2,
     processes: ProcessesOption = None,
     statistics: StatisticsOption = None,
@@ -172,12 +159,13 @@ def run(
     'journeys resume' goes on with it.
 
     A plan is a file such as: area = "E06000009", runs = 20, seed = 1, years = 2030 (one entry a line). It may say
-    areas = ["E06000009", "E10000007"] instead. Options beat what the plan says.
+    areas = ["E06000009", "E10000007"] instead, and which mechanisms are on: families = true. Options beat what the
+    plan says.
     """
     from experiments.plan import ALL, areas_of, plan_of
 
     _workers(workers, processes)
-    plan = plan_of(what, runs, seed, years)
+    plan = plan_of(what, runs, seed, years, with_ or ())
     table = _statistics(statistics)
     areas = areas_of(table, plan)
     target = to or Path("results", ALL if plan.england else "several" if plan.several else areas[0].code)

@@ -20,12 +20,15 @@ from calibration.system import fit_system
 from calibration.targets import targets
 from experiments import many, pages, results, totals, unfinished
 from experiments.area_work import AreaWork, LeftOut, mark_of_fit
+from experiments.asked import PLACES
 from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, RUNS, forecast_frame
 from experiments.compare.frames import frames, published_points
 from experiments.effort import TEST
 from experiments.many import Say, Watch
+from experiments.mechanisms import order_facts, tables_of
 from experiments.plan import LAST_YEAR, Plan, areas_of
 from experiments.run import manifest_facts, shortened, simulate_area, system_figures, write_run
+from experiments.switching import homes_can_be_told, switch_on
 from experiments.unfinished import Order, Unfinished, reason
 
 STARTS_WITH = ("cla_at_31_march", "cpp_at_31_march")
@@ -153,7 +156,7 @@ def run(
     test = not plan.several if test is None else test
     results.refuse_what_is_not_ours(target)
     order, fits = order_of(statistics, plan, say, fit_from=fit_from, test=test, pages=pages)
-    with unfinished.begin(target, order, fits) as begun:
+    with unfinished.begin(target, order, fits, tables_of(plan.asked)) as begun:
         return go_on(statistics, begun, say, workers=workers, processes=processes, watch=watch)
 
 
@@ -205,7 +208,17 @@ def go_on(
         notes.append(f"The test against {held_out} was left out: of those years the table has nothing it needs.")
     if order.pages:
         notes += pages.that_are_missing()
-    return notes
+    return notes + told_of(begun.target, order)
+
+
+def told_of(target: Path, order: Order) -> list[str]:
+    """Return in sentences what is switched on."""
+    if not order.mechanisms:
+        return []
+    record = results.read_manifest(target, several=order.several)["mechanisms"]
+    if order.several:
+        return [f"Switched on in every area: {', '.join(record['on']) or 'shocks'}.", record["assumed"]]
+    return list(record["told"])
 
 
 def order_of(
@@ -218,7 +231,7 @@ def order_of(
     CareError
         When the area cannot be run; of several areas those are left out, and it is an error if none can be run.
     """
-    areas = areas_of(statistics, plan)
+    areas, mechanisms = areas_of(statistics, plan), order_facts(plan.asked)
     chosen: list[Area] = []
     left_out: list[LeftOut] = []
     fits: dict[str, Path] = {}
@@ -230,6 +243,8 @@ def order_of(
                 refuse_an_area_without_a_start(statistics, area)
             else:
                 fits[area.code] = fit_folder(fit_from, area) if plan.several else fit_from
+            if PLACES in plan.asked.tables:
+                homes_can_be_told(statistics, area, FIRST_YEAR)
         except CareError as error:
             if not plan.several:
                 raise
@@ -244,6 +259,7 @@ def order_of(
         Order(
             tuple(chosen), tuple(left_out), plan.several, plan.england, plan.runs, plan.seed, plan.years, test, pages,
             unfinished.table_facts(statistics), {area.code: mark_of_fit(fits[area.code]) for area in chosen if fits},
+            mechanisms,
         ),
         fits,
     )  # fmt: skip
@@ -309,12 +325,18 @@ def finish_area(statistics: Statistics, order: Order, work: AreaWork, say: Say, 
         made = fit(statistics, area, say, last_year=order.years, workers=workers)
         work.keep_fit(made)
     fitted = shortened(made.fitted, order.years)
+    on = work.mechanisms(fitted) if order.mechanisms else None
+    if on is None and order.mechanisms:
+        assert work.tables is not None
+        on = switch_on(statistics, made, fitted, order.mechanisms, work.tables, say, workers=workers)
+        work.keep_mechanisms(on)
     say("simulation", 0.0)
     simulated = simulate_area(
         fitted,
         order.seeds,
         workers=workers,
         progress=lambda done, n: say("simulation", done / n),
+        mechanisms=None if on is None else on.made,
         blocks=work.blocks,
     )
     test = work.test() if order.test else None
@@ -326,13 +348,16 @@ def finish_area(statistics: Statistics, order: Order, work: AreaWork, say: Say, 
         test = work.keep_test(forecast)
     say("writing", 0.0)
     with results.whole_folder(work.whole) as folder:
-        write_run(folder, made, simulated)
+        write_run(folder, made, simulated, None if on is None else on.made.course)
+        if on is not None:
+            work.write_mechanisms(on, folder)
         tables = frames(fitted, simulated.figures, system_figures(made.system), years=simulated.scenario_years)
         for name, frame in zip((results.FIGURES, results.RESIDUALS, results.METRICS), tables, strict=True):
             results.write_table(frame, folder, name)
         if test is not None:
             (folder / results.FORECAST).write_bytes(test)
         facts = manifest_facts(made, simulated, last_year_published(statistics, area))
+        facts |= {} if on is None else {"mechanisms": on.made.record}
         results.write_manifest(folder, facts)
         if order.pages and not pages.that_are_missing():
             say("pages", 0.0)

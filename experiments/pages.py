@@ -57,7 +57,7 @@ def journeys(folder: Path) -> None:
     for name in (results.EVENTS, results.CHILDREN):
         results.checked(folder, manifest, name)
     made = load_fit(folder)
-    run = same_run(made, manifest)
+    run = same_run(made, manifest, folder)
     told = legend(JOURNEY)
     shown, _, _ = children_shown(run.events, run.children, told)
     scenario = run.scenario

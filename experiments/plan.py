@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from abm.errors import CareError, did_you_mean
 from calibration.statistics import ENGLAND, Area, Statistics
+from experiments.asked import MECHANISMS, SHOCK, Asked, names_in, read_asked
 
 RUNS, RUNS_OF_SEVERAL, SEED, LAST_YEAR, WORKERS = 20, 10, 1, 2030, 2
 MOST_RUNS, MOST_SEED, MOST_WORKERS = 10_000, 2**63, 256
@@ -17,7 +18,7 @@ ALL = "england"
 """Every authority in the table."""
 YEARS = (2025, 2040)
 """The first and the last year to which an area can be simulated."""
-ENTRIES = ("area", "areas", "runs", "seed", "years")
+ENTRIES = ("area", "areas", "runs", "seed", "years", *MECHANISMS, SHOCK)
 """What a plan may say."""
 FITTED_TO = (2022, 2025)
 """The first and the last year to which an area can be fitted."""
@@ -27,13 +28,14 @@ FITTED_TO = (2022, 2025)
 class Plan:
     """What to run: areas by code or name, or ALL; this many runs of each, seeds from `seed` on, to 31 March of `years`.
 
-    Without a number of runs it is RUNS for one area and RUNS_OF_SEVERAL for more.
+    `asked` says which mechanisms are on. Without a number of runs it is RUNS for one area and RUNS_OF_SEVERAL for more.
     """
 
     areas: tuple[str, ...]
     runs: int = 0
     seed: int = SEED
     years: int = LAST_YEAR
+    asked: Asked = field(default_factory=Asked)
 
     def __post_init__(self) -> None:
         """Choose the number of runs if none is said."""
@@ -75,8 +77,12 @@ def is_all(what: str) -> bool:
     return what.strip().casefold() == ALL
 
 
-def plan_of(words: Sequence[str], runs: int | None, seed: int | None, years: int | None) -> Plan:
+def plan_of(
+    words: Sequence[str], runs: int | None, seed: int | None, years: int | None, with_: Sequence[str] = ()
+) -> Plan:
     """Return the plan that is meant: a .toml file that is there, or else areas; options beat what the file says.
+
+    `with_` names mechanisms that are switched on as well.
 
     Errors
     ------
@@ -87,23 +93,27 @@ def plan_of(words: Sequence[str], runs: int | None, seed: int | None, years: int
         whole_number("runs", runs, 1, MOST_RUNS)
     given = {"runs": runs, "seed": seed, "years": years}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    also = names_in(with_)
     endings = {Path(word).suffix.lower() for word in words}
     if ".parquet" in endings:
         raise CareError(
             "Plans as Parquet come with a later version", " ".join(words), "Write the plan as .toml, or name an area"
         )
     if ".toml" not in endings:
-        return Plan(tuple(words), **options).checked()
+        return Plan(tuple(words), **options, asked=Asked().also(also)).checked()
     if len(words) > 1:
         raise CareError("A plan stands alone", " ".join(words), 'Write the areas into it: areas = ["...", "..."]')
     path = Path(words[0])
     if not path.is_file():
         raise CareError("There is no such plan", words[0], "Check the path and its spelling, or name an area")
-    return replace(read_plan(path), **options).checked()
+    plan = read_plan(path)
+    plan = replace(plan, **options, asked=plan.asked.also(also)).checked()
+    plan.asked.checked(plan.years, str(path))
+    return plan
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a plan: TOML with `area` or `areas` and, if wanted, `runs`, `seed` and `years`.
+    """Read a plan: TOML with `area` or `areas` and, if wanted, `runs`, `seed`, `years`, mechanisms and shocks.
 
     Errors
     ------
@@ -121,12 +131,13 @@ def read_plan(path: Path) -> Plan:
         years: int = LAST_YEAR
 
     example = 'Write lines such as: area = "E06000009"'
-    needs = "A plan has area (or areas), runs, seed and years; only area or areas is needed"
+    needs = f"A plan has area (or areas), runs, seed, years, {', '.join(MECHANISMS)}; only area or areas is needed"
     try:
         told = tomllib.loads(path.read_bytes().decode("utf-8"))
         missing = [] if told.keys() & {"area", "areas"} else ["no 'area'"]
+        asked, wrong = read_asked(told, path.parent)
         try:
-            plan = Entries.model_validate(told)
+            plan = Entries.model_validate({name: told[name] for name in told if name not in (*MECHANISMS, SHOCK)})
             problems = missing
         except ValidationError as fault:
             problems = [*missing, *(_problem(dict(error)) for error in fault.errors())]
@@ -136,6 +147,7 @@ def read_plan(path: Path) -> Plan:
         raise CareError("The plan is not text in UTF-8", str(path), example) from fault
     except tomllib.TOMLDecodeError as fault:
         raise CareError(f"The plan is not TOML: {fault}", str(path), example) from fault
+    problems = [*problems, *wrong]
     if {"area", "areas"} <= told.keys():
         problems.append("both 'area' and 'areas'")
     if told.get("areas") == []:
@@ -144,7 +156,8 @@ def read_plan(path: Path) -> Plan:
         raise CareError(f"The plan has {'; '.join(problems)}", str(path), needs)
     if plan.runs is not None:
         whole_number("runs", plan.runs, 1, MOST_RUNS, str(path))
-    return Plan(tuple(plan.areas) or (plan.area,), plan.runs or 0, plan.seed, plan.years).checked(str(path))
+    areas = tuple(plan.areas) or (plan.area,)
+    return Plan(areas, plan.runs or 0, plan.seed, plan.years, asked).checked(str(path))
 
 
 def _problem(error: dict[str, object]) -> str:

@@ -29,8 +29,15 @@ FIGURES, RESIDUALS, METRICS = "figures.parquet", "residuals.parquet", "metrics.p
 FORECAST, FORECAST_RUNS = "forecast.parquet", "forecast_runs.parquet"
 SYSTEM_STOCKS = "stocks_system.parquet"
 MANIFEST, REPORT, JOURNEYS = "manifest.json", "report.html", "journeys.html"
+ENVIRONMENT, HOMES, CIRCUMSTANCES = "environment.parquet", "places.parquet", "circumstances.parquet"
+"""Only where mechanisms are on, as all of SWITCHED_ON."""
+SWITCHED_ON = (
+    "mechanisms.json", "families.csv", "behaviours.csv", "places.csv", "statutory_rules.csv", "statutory_sources.csv",
+    "reference.parquet", "stocks_system_behaviours.parquet", ENVIRONMENT, HOMES, CIRCUMSTANCES,
+)  # fmt: skip
+"""What `experiments.mechanisms` keeps, and what came of it."""
 TABLES = (EVENTS, CHILDREN, STOCKS, SYSTEM_STOCKS, RUNS, FIGURES, RESIDUALS, METRICS, FORECAST, FORECAST_RUNS)
-OURS = frozenset((*TABLES, FIT, ARRAYS, REPORT, JOURNEYS, MANIFEST))
+OURS = frozenset((*TABLES, *SWITCHED_ON, FIT, ARRAYS, REPORT, JOURNEYS, MANIFEST))
 """Every file that we write into a folder of results."""
 
 FORMAT = 3

@@ -22,17 +22,18 @@ from abm.careers import back_in_care, ever_referred, figures_of
 from abm.compiled import HAS_NUMBA
 from abm.errors import CareError
 from abm.journey import JOURNEY
-from abm.outputs import CARE, ON_A_PLAN
+from abm.outputs import CARE, ON_A_PLAN, OUTPUTS, evaluate
 from abm.pathway import WEEKS_PER_YEAR, Journey
-from abm.prepared import prepare
 from abm.simulate import Run, simulate
 from calibration.fit import Fitted
 from calibration.fitted import SavedFit, save_fit
 from calibration.levers import CARRIED_AHEAD_FROM, FITTED_FIGURES, LEVERS
 from calibration.system import SystemFit
 from experiments import results
+from experiments.beside import ENVIRONMENT, HOMES, beside_of, circumstances_frame, figures_beside, weekly_summary
 from experiments.blocks import Blocks, Kept, divided
-from experiments.weekly import system_frame, weekly_counts, write_weekly
+from experiments.mechanisms import Mechanisms, load, nothing_on
+from experiments.weekly import system_frame, weekly_columns, weekly_counts, write_weekly
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
@@ -40,6 +41,8 @@ OPEN_STATES = ("being_assessed", "under_enquiry", "in_need", "in_need_under_enqu
 """The states of the journey that count as an open episode of need."""
 OPEN_AT_31_MARCH = "open_at_31_march"
 EVER_REFERRED = "ever_referred"
+SD_BEHAVING = "sd_with_behaviours"
+"""The series of system dynamics with behaviours and shocks; the series "sd" is without."""
 RETURNS_SEEN = "returns_home_seen"
 CAREER_YEARS = 5
 """Ever referred by 18 is a life table over this many first years."""
@@ -91,7 +94,7 @@ def simulate_area(
     *,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
-    journey: Journey = JOURNEY,
+    mechanisms: Mechanisms | None = None,
     blocks: Path | None = None,
 ) -> Simulated:
     """Simulate a fitted area once for each seed.
@@ -102,6 +105,8 @@ def simulate_area(
         Runs side by side; their number changes nothing in the result.
     progress
         Called with the runs done and the runs in all.
+    mechanisms
+        What is switched on; nothing if None.
     blocks
         A folder into which finished runs are written, a block at a time, and in which a call with the same fit and
         seeds finds them again; it must stay until the weekly table was read. Without it all is kept in memory.
@@ -109,16 +114,17 @@ def simulate_area(
     seeds, scenario = tuple(seeds), fitted.scenario
     if not seeds:
         raise CareError("There is no run to simulate", remedy="Ask for at least one")
-    prepared = prepare(fitted.parameters, journey)
-    store, parts = Blocks(blocks, scenario, prepared), divided(seeds, scenario)
+    on = mechanisms or nothing_on(fitted)
+    store, parts = Blocks(blocks, scenario, on.prepared, on.mark), divided(seeds, scenario)
 
     def simulated(seed: int) -> Run:
-        return simulate(scenario, fitted.parameters, seed, journey, prepared=prepared)
+        return simulate(scenario, on.parameters, seed, on.journey, prepared=on.prepared, system=on.system())
 
     def kept(seed: int) -> tuple[Kept, Run | None]:
         # A run's log is let go as soon as its figures are taken: it is most of the memory.
         run = simulated(seed)
-        what = Kept(seed, run_figures(run), run_careers(run), run.digest, weekly_counts(run))
+        figures = run_figures(run) | figures_beside(run)
+        what = Kept(seed, figures, run_careers(run), run.digest, weekly_counts(run), beside_of(run))
         return what, run if seed == seeds[0] else None
 
     done = {place: block for place, part in enumerate(parts) if (block := store.find(place, part))}
@@ -182,6 +188,12 @@ def system_figures(system: SystemFit, journey: Journey = JOURNEY) -> dict[str, A
     return {**system.figures, OPEN_AT_31_MARCH: open_at_31_march(journey, system.stocks)}
 
 
+def figures_of_course(stocks: Array, flows: Array, journey: Journey = JOURNEY) -> dict[str, Array]:
+    """Return every figure of a course of system dynamics by year, and the children open at 31 March."""
+    figures = {output.key: evaluate(output, journey, stocks, flows) for output in OUTPUTS}
+    return {**figures, OPEN_AT_31_MARCH: open_at_31_march(journey, stocks)}
+
+
 def open_at_31_march(journey: Journey, stocks: Array) -> Array:
     """Return float64[years]: children in a state that counts as an open episode of need."""
     columns = [journey.state_index[state] for state in OPEN_STATES]
@@ -201,10 +213,13 @@ def run_careers(run: Run) -> dict[str, float]:
 # Tables --------------------------------------------------------------------------------------------------------------
 
 
-def runs_table(simulated: Simulated, system: Mapping[str, Array]) -> pl.DataFrame:
+def runs_table(
+    simulated: Simulated, system: Mapping[str, Array], behaving: Mapping[str, Array] | None = None
+) -> pl.DataFrame:
     """Return every figure of every run in the long form; what a run cannot know has no row.
 
-    Columns: series ("abm", "sd"), run (its seed; 0 for sd), figure, year (0: the whole run), value.
+    Columns: series ("abm", "sd", and SD_BEHAVING, if system dynamics was run with behaviours too), run (its seed; 0 for
+    system dynamics), figure, year (0: the whole run), value.
     """
     years = simulated.scenario_years
     yearly = [values[:, : len(years)] for values in simulated.figures.values()]
@@ -212,9 +227,10 @@ def runs_table(simulated: Simulated, system: Mapping[str, Array]) -> pl.DataFram
     told = [(figure, year) for figure in simulated.figures for year in years]
     told += [(measure, 0) for measure in simulated.careers]
     parts = [_rows("abm", simulated.seeds, told, np.hstack([*yearly, *whole]))]
-    if system:
-        lines = np.concatenate([values[: len(years)] for values in system.values()])
-        parts.append(_rows("sd", (0,), [(figure, year) for figure in system for year in years], lines))
+    for series, line in (("sd", system), (SD_BEHAVING, behaving)):
+        if line:
+            lines = np.concatenate([values[: len(years)] for values in line.values()])
+            parts.append(_rows(series, (0,), [(figure, year) for figure in line for year in years], lines))
     return pl.concat(parts).filter(pl.col("value").is_not_nan())
 
 
@@ -277,8 +293,10 @@ def factors_ahead(fitted: Fitted) -> str:
     return f"After {last} every yearly factor stays at its mean (of logarithms) of {years}."
 
 
-def same_run(fit: SavedFit, manifest: Mapping[str, Any]) -> Run:
+def same_run(fit: SavedFit, manifest: Mapping[str, Any], folder: Path | None = None) -> Run:
     """Simulate the first seed of some results again and return the run, whose digest must be the one told.
+
+    Of results with mechanisms, what is switched on is read from their `folder`.
 
     Errors
     ------
@@ -287,7 +305,10 @@ def same_run(fit: SavedFit, manifest: Mapping[str, Any]) -> Run:
     """
     seed = int(manifest["seeds"][0])
     fitted = shortened(fit.fitted, int(manifest["scenario"]["last_year"]))
-    run = simulate(fitted.scenario, fitted.parameters, seed, JOURNEY)
+    on = nothing_on(fitted)
+    if "mechanisms" in manifest and folder is not None:
+        on = load(folder, fitted).made
+    run = simulate(fitted.scenario, on.parameters, seed, on.journey, prepared=on.prepared, system=on.system())
     if run.digest != manifest["digests"][str(seed)]:
         raise CareError(
             f"The run of seed {seed} comes out differently from the one in these results",
@@ -297,18 +318,30 @@ def same_run(fit: SavedFit, manifest: Mapping[str, Any]) -> Run:
     return run
 
 
-def write_run(folder: Path, fit: SavedFit, simulated: Simulated) -> pl.DataFrame:
-    """Write what a simulation gives into a folder that is not yet in its place; return the table of runs."""
-    runs = runs_table(simulated, system_figures(fit.system))
+def write_run(
+    folder: Path, fit: SavedFit, simulated: Simulated, course: tuple[Array, Array] | None = None
+) -> pl.DataFrame:
+    """Write what a simulation gives into a folder that is not yet in its place; return the table of runs.
+
+    `course` is that of system dynamics with behaviours, stocks and flows, if there is one.
+    """
+    behaving = None if course is None else figures_of_course(*course)
+    runs = runs_table(simulated, system_figures(fit.system), behaving)
     with results.writing(folder):
         save_fit(fit, folder)
-    n_weeks = simulated.first.scenario.n_weeks
-    write_weekly(simulated.weekly, n_weeks, folder / results.STOCKS)
+    first, weekly, n_runs = simulated.first, simulated.weekly, len(simulated.seeds)
+    n_weeks = first.scenario.n_weeks
+    stocks, flows = weekly_columns(first.journey)
+    write_weekly(weekly.select("run", "week", *stocks, *flows), n_weeks, folder / results.STOCKS)
     for name, frame in (
-        (results.EVENTS, simulated.first.events),
-        (results.CHILDREN, simulated.first.children),
-        (results.SYSTEM_STOCKS, system_frame(fit.system, n_weeks, simulated.first.journey)),
+        (results.EVENTS, first.events),
+        (results.CHILDREN, first.children),
+        (results.SYSTEM_STOCKS, system_frame(fit.system, n_weeks, first.journey)),
         (results.RUNS, runs),
+        (results.ENVIRONMENT, weekly_summary(weekly, ENVIRONMENT, n_runs, "condition")),
+        (results.HOMES, weekly_summary(weekly, HOMES, n_runs, "account")),
+        (results.CIRCUMSTANCES, None if first.families is None else circumstances_frame(first)),
     ):
-        results.write_table(frame, folder, name)
+        if frame is not None:
+            results.write_table(frame, folder, name)
     return runs

@@ -50,6 +50,8 @@ STEPS = {
     "yearly factors": "Fitting a factor for each year to the published figures",
     "correction": "Correcting the fit with a few simulated runs",
     "system dynamics": "Fitting system dynamics by itself",
+    "reference": "Simulating what the system's behaviours are measured from",
+    "gains": "Working out how much the behaviours amplify, and system dynamics with them",
     "simulation": "Simulating every child, week by week",
     "writing": "Writing the results",
     "pages": "Writing the pages",

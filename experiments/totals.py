@@ -21,6 +21,7 @@ from calibration.statistics import ENGLAND, Area, Statistics
 from calibration.targets import targets
 from experiments import results
 from experiments.area_work import AreaWork
+from experiments.beside import SIBLINGS
 from experiments.compare.frames import REREFERRALS, Points, figures_frame, published_points
 from experiments.many import all_left_out
 from experiments.unfinished import WEEKLY, Order, Unfinished
@@ -59,7 +60,7 @@ def counts_of(runs: pl.DataFrame, sample: int) -> pl.DataFrame:
     How many referrals were again within 12 months is recovered from their share: it is a whole number of the sample.
     """
     known = shares()
-    yearly = runs.filter((pl.col("year") > 0) & ~pl.col("figure").is_in(list(known)))
+    yearly = runs.filter((pl.col("year") > 0) & ~pl.col("figure").is_in([*known, *SIBLINGS]))
     share = runs.filter((pl.col("year") > 0) & (pl.col("figure") == REREFERRALS))
     whole = yearly.filter(pl.col("figure") == known[REREFERRALS][1]).select("series", "run", "year", whole="value")
     exact = (pl.col("value") * pl.col("whole") / sample / 100).round() * sample
@@ -214,10 +215,19 @@ def _facts(
         "digest": digest_of(digest for manifest in manifests.values() for digest in manifest["digests"].values()),
         "statistics": {key: order.statistics[key] for key in ("file", "sha256")},
         "versions": first["versions"],
+        **_mechanisms(order, first),
         "totals": "stocks.parquet has weekly stocks and flows, runs.parquet has figures, both run by run; "
         f"figures.parquet has them beside what was published for the same areas and (series '{ENGLANDS}') for England "
         "itself",
     }  # fmt: skip
+
+
+def _mechanisms(order: Order, first: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is switched on in all areas alike; nothing if nothing is."""
+    if not order.mechanisms:
+        return {}
+    record = first["mechanisms"]
+    return {"mechanisms": {key: record[key] for key in ("on", "assumed", "tables", "changed", "shocks")}}
 
 
 def digest_of(digests: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from experiments.blocks import write_whole
 from experiments.held import LOCK, Held
 
 PLAN, READY = "plan.json", "ready.json"
-WHOLE, AREAS, WEEKLY, OLD = "whole", "areas", "weekly", "old"
-OURS = frozenset((PLAN, READY, WHOLE, AREAS, WEEKLY, OLD, LOCK))
+WHOLE, AREAS, WEEKLY, OLD, MECHANISMS = "whole", "areas", "weekly", "old", "mechanisms"
+OURS = frozenset((PLAN, READY, WHOLE, AREAS, WEEKLY, OLD, MECHANISMS, LOCK))
 """Every file and folder in a folder of a run that is under way, but for parts, which are named with a dot."""
 FORMAT = 2
 _WHAT = "A run of journeys-abm that is under way; 'journeys resume' goes on with it."
@@ -43,6 +43,7 @@ class Order:
     england     whether all authorities of the table were asked for
     statistics  {"path", "file", "sha256"} of the table
     fits        of each fit that was given, by the code of its area, the mark: see `area_work.mark_of_fit`
+    mechanisms  what is switched on: see `mechanisms.order_facts`
     """
 
     areas: tuple[Area, ...]
@@ -56,6 +57,7 @@ class Order:
     pages: bool
     statistics: dict[str, str]
     fits: dict[str, str]
+    mechanisms: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seeds(self) -> range:
@@ -63,8 +65,9 @@ class Order:
         return range(self.seed, self.seed + self.runs)
 
     def facts(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
+        """Return it as plain data; without mechanisms as it was before there were any."""
+        told = asdict(self)
+        return told if self.mechanisms else {key: value for key, value in told.items() if key != "mechanisms"}
 
     @staticmethod
     def of(told: Mapping[str, Any]) -> Order:
@@ -122,7 +125,8 @@ class Unfinished:
     def work(self, area: Area) -> AreaWork:
         """Return what is done of an area."""
         whole = self.whole / area.code if self.order.several else self.whole
-        return AreaWork(self.folder / AREAS / area.code, whole, area, self.order.fits.get(area.code, ""))
+        tables = self.folder / MECHANISMS if self.order.mechanisms else None
+        return AreaWork(self.folder / AREAS / area.code, whole, area, self.order.fits.get(area.code, ""), tables)
 
     def has_something(self) -> bool:
         """Tell whether anything is done that would be a pity to do again."""
@@ -168,8 +172,12 @@ def _is_ours(entry: Path) -> bool:
 
 
 @contextmanager
-def begin(target: Path, order: Order, fits: Mapping[str, Path]) -> Iterator[Unfinished]:
+def begin(
+    target: Path, order: Order, fits: Mapping[str, Path], tables: Mapping[str, Path] | None = None
+) -> Iterator[Unfinished]:
     """Begin a run: write down what was asked for, with the fits (area code -> folder) that are used.
+
+    `tables` of mechanisms (name -> file) are copied, and only the copies are used from then on.
 
     Errors
     ------
@@ -204,6 +212,10 @@ def begin(target: Path, order: Order, fits: Mapping[str, Path]) -> Iterator[Unfi
                 (folder / AREAS).mkdir()
                 if order.several:
                     run.whole.mkdir()
+                if tables:
+                    with results.whole_folder(folder / MECHANISMS) as part:
+                        for name, source in tables.items():
+                            shutil.copyfile(source, part / name)
                 for area in order.areas:
                     if area.code in fits:
                         run.work(area).take_fit(fits[area.code])

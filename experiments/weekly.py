@@ -6,7 +6,7 @@ born or not, are no stock of the area.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +43,16 @@ def weekly_counts(run: Run) -> Whole:
     return counts
 
 
-def weekly_frame(journey: Journey, seeds: Sequence[int], counts: Sequence[Whole]) -> pl.DataFrame:
-    """Return the table of some runs: run (its seed), week (stocks are after it), and the columns."""
+def weekly_frame(
+    journey: Journey,
+    seeds: Sequence[int],
+    counts: Sequence[Whole],
+    beside: Sequence[Mapping[str, NDArray[np.float64]]] = (),
+) -> pl.DataFrame:
+    """Return the table of some runs: run (its seed), week (stocks are after it), and the columns.
+
+    What was `beside` the children of each run, float64[weeks] by name, comes after them.
+    """
     n_weeks = counts[0].shape[1]
     stocks, flows = weekly_columns(journey)
     told = {
@@ -52,7 +60,8 @@ def weekly_frame(journey: Journey, seeds: Sequence[int], counts: Sequence[Whole]
         "week": np.tile(np.arange(n_weeks, dtype=np.int16), len(seeds)),
     }
     columns = {name: np.concatenate([run[c] for run in counts]) for c, name in enumerate((*stocks, *flows))}
-    return pl.DataFrame(told | columns)
+    further = {name: np.concatenate([run[name] for run in beside]) for name in (beside[0] if beside else ())}
+    return pl.DataFrame(told | columns | further)
 
 
 def system_frame(system: SystemFit, n_weeks: int, journey: Journey) -> pl.DataFrame:

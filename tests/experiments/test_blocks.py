@@ -16,7 +16,7 @@ import abm
 from abm.errors import CareError
 from calibration.fit import Fitted
 from calibration.fitted import SavedFit
-from experiments import blocks, run
+from experiments import blocks, mechanisms, run
 from experiments.blocks import divided
 from experiments.run import Simulated, shortened, simulate_area, write_run
 
@@ -33,9 +33,9 @@ def small(quick: SavedFit) -> Fitted:
 @pytest.fixture(scope="module", autouse=True)
 def prepared_once() -> Iterator[None]:
     """Prepare each fit once for all tests: it takes longer than these runs."""
-    prepare, known = run.prepare, []
+    prepare, known = mechanisms.prepare, []
 
-    def remembered(parameters: Any, journey: Any) -> Any:
+    def remembered(parameters: Any, journey: Any, *_places: Any) -> Any:
         for of, prepared in known:
             if of is parameters:
                 return prepared
@@ -43,7 +43,7 @@ def prepared_once() -> Iterator[None]:
         return known[-1][1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "prepare", remembered)
+        patch.setattr(mechanisms, "prepare", remembered)
         yield
 
 
