@@ -16,6 +16,8 @@ HOW_TOS = [
     "how_to/mesa.md",
     "how_to/add_a_figure.md",
     "explanation/behaviours.md",
+    "explanation/clocks.md",
+    "explanation/families.md",
 ]
 
 
