@@ -236,7 +236,7 @@ class CareSystem:
             total = log(max((1.0 + agency + total) / (1.0 + agency) * time, 1e-3))
         if name == "anxiety":
             total += log(1.0 + state[1])
-        return min(max(total, -_LOG_RANGE), _LOG_RANGE)
+        return float(min(max(total, -_LOG_RANGE), _LOG_RANGE))
 
     def _factors(self, week: int, values: list[float], state: list[float]) -> NDArray[np.int64]:
         out = np.full(self.limits.shape, UNIT, np.int64)
@@ -305,7 +305,7 @@ def _departure(
         one += count.weight / len(counts)
     if one == 0.0:
         return 0.0
-    return log(max(above + one, 1e-300) / (below + one))
+    return float(log(max(above + one, 1e-300) / (below + one)))
 
 
 def care_system(

@@ -21,6 +21,7 @@ _LOG_TERMS = 13
 _LARGEST = 700.0
 
 
+@compiled()
 def exp(x: float) -> float:
     """Return e to the power x, x at most 700 (above, as 700); the relative error is below 1e-15."""
     x = min(x, _LARGEST)
@@ -31,9 +32,10 @@ def exp(x: float) -> float:
     series = 0.0
     for term in range(TERMS, 0, -1):
         series = (series + 1.0) * (r / term)
-    return math.ldexp(series + 1.0, k)
+    return math.ldexp(series + 1.0, int(k))
 
 
+@compiled()
 def log(x: float) -> float:
     """Return the natural logarithm of x > 0; the error is below 1e-15 of the result or 1e-16."""
     if not 0.0 < x < math.inf:
@@ -48,6 +50,7 @@ def log(x: float) -> float:
     return k * LN2_HIGH + (2.0 * s * (series + 1.0) + k * LN2_LOW)
 
 
+@compiled()
 def power(x: float, y: float) -> float:
     """Return x to the power y, x above 0 (0 for y above 0 gives 0); exactly 1 where x is 1 or y is 0."""
     if x == 0.0 and y > 0.0:
