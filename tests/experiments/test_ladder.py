@@ -121,11 +121,16 @@ def test_every_mechanism_that_couples_runs_on_top_of_those_before_it():
     model = Model(JOURNEY, parameters(), area_of(8000, weeks=60, code="E06000009"))
     plain = simulated(model, FIGURES, (1, 2))
     runs, on, makers = plain, (), []
+
+    def all_of_it():
+        return {key: value for make in makers for key, value in make().items()}
+
     for rung in RUNGS:
         if rung.pair is not None:
             change, given = rung.pair.setup(Setting(model, runs.course, on, None))
-            model, on, makers = change(model), (*on, rung.key), [*makers, given]
-            runs = simulated(model, FIGURES, (1, 2), lambda: {k: v for make in makers for k, v in make().items()})
+            model, on = change(model), (*on, rung.key)
+            makers.append(given)
+            runs = simulated(model, FIGURES, (1, 2), all_of_it)
     assert on == ("siblings", "places", "behaviours")
     assert model.parameters.families is not None
     assert model.homes is not None
