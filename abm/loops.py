@@ -26,7 +26,7 @@ AT_YEAR = 10
 LARGEST_GAIN = 2.0
 """A gain above this is warned of: more than half of a change in care is then the system's own making. Assumed."""
 _SETTLING = 0.7
-"""A gain that grows by more than so much of what it grew in as many years before does not settle. Assumed."""
+"""A gain that grows by more than so much of what it grew in as many years before settles slowly. Assumed."""
 _NEAR_THE_END = 0.98
 _NOT_AN_INDEX = ("permanent_workers", "agency_workers", "vacancies", "agency_share")
 
@@ -124,11 +124,11 @@ def _warnings(on: Array, off: Array, gain: float, bound: float, at_the_end: list
     ratio = on / np.where(off > 0, off, np.nan)
     half = len(ratio) // 4
     late, before = ratio[-1] - ratio[-1 - half], ratio[-1 - half] - ratio[-1 - 2 * half]
-    if late > max(_SETTLING * before, 0.02):
-        out.append(
-            f"The response does not settle: the gain grew by {late:.2f} in the last {half} years and by {before:.2f} "
-            "in as many before. These behaviours run away."
-        )
+    grew = f"the gain grew by {late:.2f} in the last {half} years and by {before:.2f} in as many before"
+    if late > max(before, 0.02):
+        out.append(f"The response does not settle: {grew}. These behaviours run away.")
+    elif late > max(_SETTLING * before, 0.02):
+        out.append(f"The response settles slowly: {grew}. It is larger after more years than are shown.")
     if at_the_end:
         out.append(
             f"At the end of its range, a third or three times of normal: {', '.join(at_the_end)}. What is shown is the "
