@@ -9,12 +9,22 @@ from abm.describe import legend
 from abm.journey import JOURNEY
 from calibration.fitted import load_fit
 from experiments import results
+from experiments.asked import BEHAVIOURS, CLOCKS, FAMILIES
 from experiments.compare.report import read_comparison, write_report
 from experiments.compare.words import journey_assumptions
 from experiments.many import Say
 from experiments.report.journeys_page import children_shown, write_journeys_page
 from experiments.report.payload import TEMPLATES
 from experiments.run import same_run
+
+ALSO = {
+    FAMILIES: "They also depend on the family: on how it is doing that week (coping, under strain, in crisis), on "
+    "brothers and sisters in the same situation, and on whether there are kin who would take the child in.",
+    BEHAVIOURS: "They also depend on how the system is doing that week: on caseloads, on fear after an incident, on "
+    "homes.",
+    CLOCKS: "They are higher in the weeks of reviews and time limits, and lower around them.",
+}
+"""What chances depend on where a mechanism is on."""
 
 
 def is_built(page: str) -> bool:
@@ -76,7 +86,8 @@ def journeys(folder: Path) -> None:
             "scale": float(scenario.sample),
             "version": abm.__version__,
             "digest": run.digest,
-            "assumed": journey_assumptions(made.fitted),
+            "assumed": [*journey_assumptions(made.fitted), *manifest.get("mechanisms", {}).get("told", ())],
+            "also": [ALSO[name] for name in manifest.get("mechanisms", {}).get("on", ()) if name in ALSO],
         },
     )
     results.add_to_manifest(folder)

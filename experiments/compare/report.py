@@ -18,6 +18,7 @@ from experiments.compare import tables, words
 from experiments.compare.assumed import assumed
 from experiments.compare.forecast import HELD_BACK_FROM, forecast_table, required_only, score
 from experiments.compare.frames import COMPARED, RUNS_OF_AN_INTERVAL, TOLERANCE, published_points
+from experiments.compare.switched import assumed_of, headline, system_section
 from experiments.report.report_page import write_report_page
 
 Array = NDArray[np.float64]
@@ -30,6 +31,7 @@ class Comparison:
     runs, careers  figure -> float64[runs, years]; measure -> float64[runs]
     system         figure -> float64[years]
     forecast       figures of the test, in the long form; None if it was left out
+    system_section, assumed  what the page shows of mechanisms, and their assumed numbers; None and () if none are on
     """
 
     manifest: dict[str, Any]
@@ -42,6 +44,8 @@ class Comparison:
     residuals: pl.DataFrame
     metrics: pl.DataFrame
     forecast: pl.DataFrame | None
+    system_section: dict[str, Any] | None = None
+    assumed: tuple[dict[str, Any], ...] = ()
 
 
 def read_comparison(folder: Path) -> Comparison:
@@ -65,7 +69,11 @@ def read_comparison(folder: Path) -> Comparison:
     told = results.FORECAST in manifest["files"]
     forecast = results.read_table(folder, manifest, results.FORECAST) if told else None
     lines = {figure: values[0] for figure, values in system.items()}
-    return Comparison(manifest, fit, years, runs, careers, lines, figures, residuals, metrics, forecast)
+    section = system_section(folder, manifest, table)
+    return Comparison(
+        manifest, fit, years, runs, careers, lines, figures, residuals, metrics, forecast, section,
+        tuple(assumed_of(folder, manifest)),
+    )  # fmt: skip
 
 
 def _arrays(table: pl.DataFrame, seeds: list[int], years: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -102,6 +110,7 @@ def write_report(path: Path, comparison: Comparison) -> None:
         metrics=comparison.metrics,
         tables=shown,
         about=about(comparison, shown["careers"]),
+        system=comparison.system_section,
     )
 
 
@@ -143,9 +152,10 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
             n_runs=len(seeds),
             published_to=int(manifest["fit"]["published_to"]),
             required=None if tested is None else score(required_only(tested)),
-        ),
+        )
+        + headline(manifest),
         "missed": words.missed(comparison.residuals, careers),
-        "assumed": assumed(fitted),
+        "assumed": [*assumed(fitted), *comparison.assumed],
         "tables": _captions(comparison),
         "fit_end": fitted.fitted_to,
         "forecast_fit_end": HELD_BACK_FROM,
@@ -182,7 +192,8 @@ def _captions(comparison: Comparison) -> dict[str, dict[str, str]]:
             "title": "The test in numbers",
             "caption": f"Fitted to {HELD_BACK_FROM}, held against what came after: simulated median (low and high "
             f"{spread}), system dynamics, and the figure of {HELD_BACK_FROM} carried on. The form of England's rates "
-            "by age and time was set with national tables of all years.",
+            "by age and time was set with national tables of all years."
+            + (" The test is of the fit: nothing is switched on in it." if "mechanisms" in comparison.manifest else ""),
         },
         "careers": {
             "title": "Coming back into care, ever referred",

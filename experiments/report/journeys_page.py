@@ -49,7 +49,8 @@ def write_journeys_page(
         States and transitions in the order of their codes, from `abm.describe.legend`.
     about
         area, area_code, seed, first_day ("2020-04-01"), n_weeks, scale (children that one simulated child stands
-        for), version, digest, assumed (sentences).
+        for), version, digest, assumed (sentences); and if mechanisms are on, also (sentences: what else chances depend
+        on).
 
     Errors
     ------
@@ -147,6 +148,7 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
         "n_weeks": int(about["n_weeks"]),
         "scale": float(about["scale"]),
         "assumed": [str(line) for line in about["assumed"]],
+        "also": [str(line) for line in about.get("also", ())],
     }
 
 

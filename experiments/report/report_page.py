@@ -28,6 +28,7 @@ def write_report_page(
     metrics: pl.DataFrame,
     tables: dict[str, pl.DataFrame],
     about: dict[str, Any],
+    system: dict[str, Any] | None = None,
 ) -> None:
     """Write the report: a chart and a table for each figure, residuals, measures of fit, tables, assumed numbers.
 
@@ -45,6 +46,8 @@ def write_report_page(
         area, headline, missed (sentences), assumed (name, value, unit, low, high, status, source), tables (title and
         caption by name); optional fit_end, forecast_fit_end (years) and tolerance (a share). Any other text or number
         is listed as a fact about the run.
+    system
+        What is shown of the mechanisms that are on, from `experiments.compare.switched`; None if none are.
 
     Errors
     ------
@@ -64,6 +67,7 @@ def write_report_page(
         "forecast": None if forecast is None else frame_of(forecast.select(FIGURES)),
         "residuals": frame_of(residuals.select(RESIDUALS)),
         "metrics": frame_of(_labelled(metrics, labels)),
+        "system": system,
         "tables": [
             {
                 "key": name,

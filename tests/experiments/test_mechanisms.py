@@ -25,9 +25,11 @@ from calibration.statistics import Area, Statistics
 from experiments import jobs, mechanisms, results, switching, unfinished
 from experiments.asked import Asked
 from experiments.beside import SIBLINGS
+from experiments.compare.report import about, read_comparison, report_tables
 from experiments.run import SD_BEHAVING, run_figures, same_run, shortened, simulate_area
-from tests.experiments.test_cli import journeys, refused
+from tests.experiments.test_cli import BUILT, journeys, refused
 from tests.experiments.test_resume import content, stopped, write_fit
+from tests.report.unpack import unpack_page
 
 CODE = "E06000009"
 PLAN = """
@@ -194,6 +196,64 @@ def test_system_dynamics_without_behaviours_is_that_of_the_fit(quick: SavedFit) 
     own = switching.system_case(quick, fitted, case)
     assert np.array_equal(own.stocks, quick.system.stocks[: 6 * 52])
     assert np.array_equal(own.flows, quick.system.flows[: 6 * 52])
+
+
+# The pages -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_shows_how_the_system_behaved(whole: Path) -> None:
+    comparison = read_comparison(whole / "whole")
+    section = comparison.system_section
+    assert section is not None
+    json.dumps(section, allow_nan=False)
+    charts = {group["key"]: {c["key"]: c for c in group["charts"]} for group in section["groups"]}
+    assert list(charts) == ["conditions", "system-dynamics", "homes", "siblings"]
+    anxiety = charts["conditions"]["anxiety"]
+    table = pl.read_parquet(whole / "whole" / results.ENVIRONMENT).filter(condition="anxiety")
+    line = anxiety["lines"][0]
+    assert anxiety["x"][-1] == 2025
+    assert len(anxiety["x"]) == len(line["middle"]) == 65
+    assert line["middle"][-1] == pytest.approx(table["median"][-1], rel=1e-4)
+    assert line["high"][-1] == pytest.approx(table["highest"][-1], rel=1e-4)  # of two runs, not p95
+    assert [row[0] for row in anxiety["frame"]["rows"]] == [2021, 2022, 2023, 2024, 2025]
+    assert anxiety["frame"]["rows"][-1][1] == line["middle"][-1]
+    assert [line["name"] for line in charts["homes"]["own_foster"]["lines"]] == ["Places", "Children"]
+    with_, without = (charts["system-dynamics"]["referrals"]["lines"][k]["middle"][-1] for k in (2, 1))
+    assert with_ > 1.1 * without
+    assert section["changed"]["rows"] == [["Behaviours", "caseload_to_quality", -0.25, -0.3]]
+    assert section["diagram"]["tag"] == "svg"
+    homes = pl.read_parquet(whole / "whole" / results.HOMES).filter(account="requests")
+    frame = section["tables"][0]["frame"]
+    assert frame["rows"][0][frame["columns"].index("needed a home")] == pytest.approx(
+        homes["mean"][:52].sum(), abs=0.06
+    )
+
+
+def test_the_report_says_what_is_assumed_and_that_levels_move(whole: Path) -> None:
+    comparison = read_comparison(whole / "whole")
+    told = about(comparison, report_tables(comparison)["careers"])
+    assert any(
+        "Switched on in these runs: families, behaviours, places, clocks, shocks." in s for s in told["headline"]
+    )
+    assert any("levels move a little" in line for line in told["headline"])
+    names = [row["name"] for row in told["assumed"]]
+    for name in ("Behaviour: caseload to quality", "Occupancy", "Family, helped: helped"):
+        assert name in names
+    mine = next(row for row in told["assumed"] if row["name"] == "Behaviour: caseload to quality")
+    assert (mine["value"], mine["low"], mine["high"], mine["status"]) == (0.3, 0.1, 0.6, "assumed")
+
+
+@pytest.mark.skipif(not BUILT, reason="the pages are not built")
+def test_both_pages_are_made_of_the_folder_alone(here: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pages"
+    shutil.copytree(here / "whole", folder)
+    for command in ("compare", "page"):
+        found = journeys(command, folder)
+        assert found.exit_code == 0, found.output
+    header, columns = unpack_page(folder / results.JOURNEYS)
+    assert {4, 5} <= set(columns["event.origin"].tolist())
+    assert len(header["about"]["also"]) == 3
+    assert unpack_page(folder / results.REPORT)[0]["system"]["told"]
 
 
 # Stopped and resumed -------------------------------------------------------------------------------------------------

@@ -9,7 +9,10 @@ import polars as pl
 
 from abm.describe import legend
 from abm.journey import JOURNEY
+from abm.loop_diagram import loop_diagram
 from abm.pathway import WEEKS_TO_18
+from calibration.behaviours import read_behaviours
+from experiments.report.drawing import drawing
 
 N_WEEKS = 520
 CHANCE, OUTCOME, BIRTHDAY, PLAN = range(4)
@@ -241,3 +244,38 @@ def toy_report() -> dict[str, Any]:
             "tables": {"reentry": {"title": "Return to care", "caption": "Share who came back into care, by months"}},
         },
     }  # fmt: skip
+
+
+def toy_system(words: str = "Anxiety") -> dict[str, Any]:
+    """What a report shows where mechanisms are on, with some words in every place that has some."""
+    x = [2020 + (week + 1) / 52 for week in range(3, 520, 4)]
+    up = [1 + 0.002 * k for k in range(len(x))]
+    frame = {"columns": ["year", words], "rows": [[year, 1.5] for year in range(2021, 2031)]}
+
+    def chart(key: str, n: int) -> dict[str, Any]:
+        lines = [
+            {
+                "name": f"{words} {k}", "middle": [u + 0.1 * k for u in up],
+                "low": None if k else [u - 0.1 for u in up], "high": None if k else [u + 0.1 for u in up],
+                "first": None if n > 1 else [u - 0.02 for u in up],
+            }
+            for k in range(n)
+        ]  # fmt: skip
+        return {
+            "key": key, "title": f"{words} {key}", "unit": words, "x": x, "lines": lines,
+            "description": f"{words}: up.", "frame": frame,
+        }  # fmt: skip
+
+    return {
+        "told": [words, "Reviews have their weeks."],
+        "assumed": f"{words}: most numbers are assumed.",
+        "warnings": [words],
+        "loops": {"columns": ["loop", "what_happens", "among_all_loops", "alone"], "rows": [["R1", words, 1.1, 1.0]]},
+        "changed": {"columns": ["table", "what", "shipped", "here"], "rows": [[words, words, None, 0.3]]},
+        "groups": [
+            {"key": "one", "title": words, "note": words, "charts": [chart("a", 1), chart("b", 2)]},
+            {"key": "two", "title": "Homes", "note": words, "charts": [chart("c", 3)]},
+        ],
+        "tables": [{"caption": f"{words}, by year", "frame": frame}],
+        "diagram": drawing(loop_diagram(read_behaviours(), JOURNEY)),
+    }

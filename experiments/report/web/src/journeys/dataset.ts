@@ -51,6 +51,8 @@ export interface About {
   version: string;
   digest: string;
   assumed: string[];
+  /** What else the chances depend on in this run, as sentences. */
+  also: string[];
 }
 
 export interface Words {
@@ -76,7 +78,10 @@ export interface Header {
 }
 
 /** How an event was decided. */
-export const CHANCE = 0, OUTCOME = 1, BIRTHDAY = 2, PLAN = 3;
+export const CHANCE = 0, OUTCOME = 1, BIRTHDAY = 2, PLAN = 3, TOGETHER = 4, PLACE = 5;
+
+/** Whether the chance and the draw of an event are told. */
+export const drawn = (origin: number): boolean => origin === CHANCE || origin === OUTCOME || origin === TOGETHER;
 
 type Numbers = ArrayLike<number>;
 

@@ -1,5 +1,5 @@
 /** Why an event happened: the chance, the draw, what else could have happened, and the group whose rates were used. */
-import { BIRTHDAY, CHANCE, type Dataset, OUTCOME } from "./dataset";
+import { BIRTHDAY, CHANCE, type Dataset, drawn as isDrawn, OUTCOME, PLACE, TOGETHER } from "./dataset";
 import { type Life, type LifeEvent, situation, told } from "./story";
 import { lengthWords } from "../shared/time";
 import { onHundred, oneIn, percent } from "../shared/numbers";
@@ -52,6 +52,17 @@ function decided(event: LifeEvent, overall: number | null): string[] {
       ? [first, "None before it was drawn, and it is the last one, so it happened."]
       : [first, `When its turn came, its chance was ${percent(chance)}.`, ...drawWords(event)];
   }
+  if (origin === TOGETHER) {
+    return [
+      `What happens to one child of a family may happen to a brother or sister in the same week. The chance of this was ${percent(chance)}.`,
+      ...drawWords(event),
+    ];
+  }
+  if (origin === PLACE) {
+    return [
+      "This followed from the homes there were, which are limited in this run: there was none of the kind that was looked for, a home closed, or a place came free for a child who had waited.",
+    ];
+  }
   return [
     "This was set before the run and not drawn: births, arrivals and moves follow the published and projected number of children in the area.",
   ];
@@ -67,6 +78,7 @@ function groupOf(data: Dataset, life: Life, event: LifeEvent): string[] {
   const ages = words.ages[Math.min(Math.max(band, 0), words.ages.length - 1)];
   return [
     `The chances are those for children aged ${ages}, in a family of the risk class "${words.risks[data.child.risk[life.i]!]}", ${words.histories[event.history]}.`,
+    ...data.about.also,
     stayed,
   ].filter(Boolean);
 }
@@ -75,7 +87,7 @@ function groupOf(data: Dataset, life: Life, event: LifeEvent): string[] {
 export function reasonFor(data: Dataset, life: Life, event: LifeEvent): Reason {
   const { option, legend } = data;
   const weekly = event.origin === CHANCE;
-  const drawn = weekly || event.origin === OUTCOME;
+  const drawn = isDrawn(event.origin) && event.origin !== TOGETHER;
   const possibilities: Possibility[] = [];
   let none = 1;
   for (let row = data.firstOption[event.row]!; drawn && row < data.firstOption[event.row + 1]!; row++) {

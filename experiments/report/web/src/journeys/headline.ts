@@ -1,5 +1,5 @@
 /** A short telling of a life: the events that matter most, beginnings together with their ends. */
-import { type Dataset, OUTCOME, PLAN } from "./dataset";
+import { type Dataset, OUTCOME, PLACE, PLAN, TOGETHER } from "./dataset";
 import { type LifeEvent, told } from "./story";
 
 /** How much an event matters in a short telling: 0 (a step on the way) to 6. */
@@ -20,7 +20,7 @@ export function significance(data: Dataset, { transition, from, to, origin }: Li
 
 /** Whether it follows at once on an event before it in the same week, and is told with it. */
 const follows = (event: LifeEvent, before: LifeEvent | undefined): boolean =>
-  before !== undefined && event.origin === OUTCOME && event.week === before.week;
+  before !== undefined && [OUTCOME, TOGETHER, PLACE].includes(event.origin) && event.week === before.week;
 
 /** Events with what followed at once in the same week told in the same sentence. */
 export function joined(data: Dataset, events: LifeEvent[], girl: boolean): LifeEvent[] {

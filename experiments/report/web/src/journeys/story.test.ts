@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { BIRTHDAY, brothersAndSisters, OUTCOME, PLAN } from "./dataset";
+import { BIRTHDAY, brothersAndSisters, OUTCOME, PLACE, PLAN, TOGETHER } from "./dataset";
 import { drawFits, reasonFor } from "./explain";
 import { activeSpan, clause, dayOne, lifeOf, relation, sentenceOf, statusStretches, who } from "./story";
 import {
@@ -130,6 +130,26 @@ describe("reasonFor", () => {
     const reason = reasonFor(data, other, other.events[0]!);
     expect(reason.decided).toEqual(["This is a rule and not a matter of chance: it happens on the 18th birthday."]);
     expect(reason.possibilities).toEqual([]);
+  });
+
+  it("tells what came about with a brother or sister, and as homes were found", () => {
+    const together = { week: 30, transition: WAS_REFERRED, to: REFERRED, origin: TOGETHER, chance: 0.6, draw: 0.25 };
+    const moved = { week: 90, transition: MOVED, to: CHILDRENS_HOME, origin: PLACE, chance: 1, draw: 0 };
+    const child = toyData([{ state: FOSTER, events: [moved] }, { birth: -300, events: [together] }]);
+    const [housed, referred] = [lifeOf(child, 0), lifeOf(child, 1)];
+    expect(referred.events[0]!.sentence).toContain("she was referred to children's social care, together with a brother or sister.");
+    expect(reasonFor(child, referred, referred.events[0]!).decided.join(" ")).toBe(
+      "What happens to one child of a family may happen to a brother or sister in the same week. The chance of this was 60.0%. A number between 0 and 100 was drawn at random: 25.00. It had to be below 60.00. The draw was below the chance, so it happened.",
+    );
+    expect(housed.events[0]!.sentence).toContain("she moved to a children's home, where a home was found.");
+    const reason = reasonFor(child, housed, housed.events[0]!);
+    expect(reason.decided.join(" ")).toContain("This followed from the homes there were");
+    expect([reason.possibilities, reason.group]).toEqual([[], []]);
+  });
+
+  it("tells what else the chances depend on", () => {
+    const also = { ...data, about: { ...data.about, also: ["They also depend on the family."] } };
+    expect(reasonFor(also, life, life.events[0]!).group[1]).toBe("They also depend on the family.");
   });
 
   it("does not smooth over a draw that does not fit", () => {

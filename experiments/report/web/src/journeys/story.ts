@@ -1,5 +1,5 @@
 /** One child's life, read from the columns: stretches of time in each state, and events as sentences. */
-import { BIRTHDAY, type Dataset, PLAN } from "./dataset";
+import { BIRTHDAY, type Dataset, PLACE, PLAN, TOGETHER } from "./dataset";
 import { ageAt, ageWords, monthOf, WEEKS_PER_YEAR } from "../shared/time";
 
 export interface Stretch {
@@ -77,6 +77,12 @@ function ageClause(girl: boolean, age: number): string {
   return `when ${girl ? "she" : "he"} was ${ageWords(age)}`;
 }
 
+/** What a sentence says of how an event came about, where that was not the child's own chance. */
+export function cameAbout(origin: number): string {
+  if (origin === TOGETHER) return ", together with a brother or sister";
+  return origin === PLACE ? ", where a home was found" : "";
+}
+
 /** "In March 2022, when she was 4, she was referred." At a birth and a birthday, which tell the age, without it. */
 export function sentenceOf(what: string, girl: boolean, month: string, age: number | null): string {
   return `In ${month}, ${age === null ? "" : `${ageClause(girl, age)}, `}${what}.`;
@@ -138,7 +144,7 @@ export function lifeOf(data: Dataset, i: number): Life {
     const age = ageAt(now, birth);
     const known = (now === birth && origin === PLAN) || origin === BIRTHDAY;
     const place = { transition, from: event.from[row]! };
-    const sentence = sentenceOf(told(data, place, girl), girl, monthOf(now, data.firstYear), known ? null : age);
+    const sentence = sentenceOf(told(data, place, girl) + cameAbout(origin), girl, monthOf(now, data.firstYear), known ? null : age);
     events.push({
       row, number: events.length + 1, week: now, age, transition, from: event.from[row]!, to, origin,
       chance: event.chance[row]!, draw: event.draw[row]!, history, waited: now - began, sentence,

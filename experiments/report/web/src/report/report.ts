@@ -1,5 +1,6 @@
 /** The report's data: frames as columns and rows, figures as series by year. */
 import { open } from "../shared/payload";
+import type { SystemSection } from "./course";
 
 export type Cell = string | number | boolean | null;
 
@@ -38,6 +39,8 @@ export interface Header {
   forecast: Frame | null;
   residuals: Frame;
   metrics: Frame;
+  /** What is shown of the mechanisms that are on; null if none are. */
+  system: SystemSection | null;
   tables: { key: string; title: string; caption: string; frame: Frame }[];
 }
 
