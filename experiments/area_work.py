@@ -105,6 +105,10 @@ class AreaWork:
         except (CareError, KeyError, TypeError):
             return None
 
+    def has_mechanisms(self) -> bool:
+        """Tell whether what is switched on was made, without looking into it."""
+        return self._mechanisms.is_dir()
+
     def keep_mechanisms(self, kept: Kept) -> None:
         """Keep what is switched on."""
         assert self.tables is not None

@@ -6,14 +6,16 @@ already, of a run that was stopped or by `--fit`, is no work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from calibration.fit import CORRECTION_CHILDREN, FIRST_YEAR, LAST_FITTED
 from calibration.statistics import Area, Statistics
 from experiments.area_work import AreaWork
+from experiments.asked import BEHAVIOURS, CLOCKS, FAMILIES, PLACES
 from experiments.blocks import runs_there
 from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, RUNS
+from experiments.switching import runs_of_reference
 from experiments.unfinished import Order
 
 TEST = "test: "
@@ -31,6 +33,11 @@ A_RUN, A_CHILD_YEAR = 0.014, 1.27e-7
 """Seconds of a run, and of each child and year in it."""
 BEGINNING, WRITING, WRITING_A_RUN = 0.08, 0.14, 0.0011
 """Seconds before the first run, to write the results, and to write those of each run."""
+MORE = {FAMILIES: (0.0025, 7.1e-7), PLACES: (0.0038, 2.9e-7), BEHAVIOURS: (0.0045, 3.9e-7), CLOCKS: (0.0, 2e-8)}
+"""Seconds of each year of a run, and of each child and year in it, that a mechanism adds; Blackpool, as above, and an
+eighth of it."""
+GAINS = 3.5
+"""Seconds to work out gains, and system dynamics with behaviours."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,9 @@ class Effort:
 
 
 def work_of(
-    children: float, years: int, runs: int, *, fit: bool = True, test: bool = False, there: int = 0, threads: int = 1
-) -> Effort:
+    children: float, years: int, runs: int, *, fit: bool = True, test: bool = False, there: int = 0, threads: int = 1,
+    on: Collection[str] = (), switched: bool = False,
+) -> Effort:  # fmt: skip
     """Return the work of an area.
 
     Parameters
@@ -77,13 +85,19 @@ def work_of(
         How many of its runs are there.
     threads
         Runs that are made side by side.
+    on, switched
+        The mechanisms that are on, and whether what they need is there.
     """
-    return Effort(_steps(children, years, runs, fit, test, there, threads))
+    return Effort(_steps(children, years, runs, fit, test, there, threads, on, switched))
 
 
-def _steps(children: float, years: int, runs: int, fit: bool, test: bool, there: int, threads: int) -> Iterator[Step]:
-    def a_run(n_years: int) -> float:
-        return (A_RUN + A_CHILD_YEAR * children * n_years) / threads
+def _steps(
+    children: float, years: int, runs: int, fit: bool, test: bool, there: int, threads: int, on: Collection[str],
+    switched: bool,
+) -> Iterator[Step]:  # fmt: skip
+    def a_run(n_years: int, on: Collection[str] = ()) -> float:
+        more = sum(n_years * (MORE[name][0] + MORE[name][1] * children) for name in on)
+        return (A_RUN + A_CHILD_YEAR * children * n_years + more) / threads
 
     def fitting(n_years: int, before: str) -> Iterator[Step]:
         correcting = min(24, max(3, CORRECTION_CHILDREN // max(children, 1)))
@@ -95,9 +109,13 @@ def _steps(children: float, years: int, runs: int, fit: bool, test: bool, there:
 
     if fit:
         yield from fitting(LAST_FITTED - FIRST_YEAR + 1, "")
+    if BEHAVIOURS in on and not switched:
+        others = [name for name in on if name != BEHAVIOURS]
+        yield Step("reference", runs_of_reference(children, others) * a_run(years, others))
+        yield Step("gains", GAINS)
     # Of runs that are there, the first is made once more, for its log.
     to_do = runs - there + (there > 0)
-    yield Step("simulation", BEGINNING + to_do * a_run(years), there / runs)
+    yield Step("simulation", BEGINNING + to_do * a_run(years, on), there / runs)
     if test:
         yield from fitting(HELD_BACK_FROM - FIRST_YEAR + 1, TEST)
         yield Step(f"{TEST}simulation", BEGINNING + min(runs, RUNS) * a_run(FORECAST_YEARS[-1] - FIRST_YEAR + 1))
@@ -120,4 +138,6 @@ def effort_of(statistics: Statistics, order: Order, work: AreaWork, threads: int
         test=order.test and not work.has_test(),
         there=min(runs_there(work.blocks), order.runs),
         threads=threads,
+        on=tuple(order.mechanisms.get("tables", ())),
+        switched=work.has_mechanisms(),
     )

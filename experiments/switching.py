@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,11 @@ def switch_on(
     if acting is not None:
         workforce = workforce_of(fitted.area.code, scenario.first_year - 1)
         behaving = BEHAVIOURS in tables
-        n_runs = runs_of_reference(fitted, made) if behaving else 0
+        children = float(scenario.plan.ages.sum() + scenario.plan.unaccompanied.sum()) / scenario.sample
+        n_runs = runs_of_reference(children, tables) if behaving else 0
         reference = reference_course(fitted, made, n_runs, say, workers) if behaving else _no_course(scenario.n_weeks)
-        say("gains", 0.0)
+        if behaving:
+            say("gains", 0.0)
         case = classic_case(fitted.scenario, fitted.parameters, JOURNEY, n_weeks=GAIN_YEARS * WEEKS_PER_YEAR)
         course = system_course(fit, fitted, case, acting, workforce, made)
         made = replace(made, acting=acting, reference=reference, workforce=workforce, course=course)
@@ -113,13 +115,10 @@ def switch_on(
 # The reference, and system dynamics ----------------------------------------------------------------------------------
 
 
-def runs_of_reference(fitted: Fitted, made: Mechanisms) -> int:
-    """Return how many runs the reference is the mean of."""
-    plan = fitted.scenario.plan
-    children = float(plan.ages.sum() + plan.unaccompanied.sum()) / fitted.scenario.sample
+def runs_of_reference(children: float, on: Collection[str]) -> int:
+    """Return how many runs the reference is the mean of, for so many simulated children and what is on."""
     n = min(max(int(ENOUGH / max(children, 1.0)), FEWEST), MOST)
-    slow = made.supply is not None or made.parameters.families is not None
-    return max(n // 2, FEWEST) if slow else n
+    return max(n // 2, FEWEST) if FAMILIES in on or PLACES in on else n
 
 
 def reference_course(fitted: Fitted, made: Mechanisms, n_runs: int, say: Say, workers: int) -> Reference:
