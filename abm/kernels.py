@@ -84,7 +84,6 @@ class Chances(NamedTuple):
     thresholds  uint64[Y, G, B, E]
     cells       int8[Y, E, G, B]     of quiet states: the last cell (see `abm.quiet`) that a threshold of a band can
                                      reach within a year; it decides where is looked, and changes no result
-    far         int8[E, G]           the same for all years to come, however long the child stays
     factored    bool                 whether any factor is other than 1; if so, the span is one week
     strength    float64[Y, G, B, E]  hazards of a week and weights of outcomes: what factors act on (`abm.factors`)
     factor      int64[E, H]          by edge and history, in 1/1024
@@ -95,7 +94,6 @@ class Chances(NamedTuple):
 
     thresholds: NDArray[np.uint64]
     cells: NDArray[np.int8]
-    far: NDArray[np.int8]
     factored: bool
     strength: NDArray[np.float64]
     factor: NDArray[np.int64]
@@ -252,7 +250,7 @@ def advance_span(
     capacity = rows.child.size
     taken = np.zeros(WEEKS_PER_YEAR, np.int64)
     by_weight = np.zeros(edges.target.size if factored else 1, np.uint64)
-    # In short spans whoever is looked at costs more than what is looked for: years with nothing are gone over at once.
+    # In short spans whoever is looked at costs more than what is looked for.
     look_ahead = stop - start < WEEKS_PER_YEAR
     drawn, drawn_for = np.zeros((edges.target.size, 4), np.uint64), np.zeros(edges.target.size, np.int64)
     for k in range(list_due(people.due, stop, begin, whose)):
@@ -265,9 +263,17 @@ def advance_span(
         identity, context = np.uint64(people.child[i]), int(people.context[i])
         first_row = n_rows
         opened, opened_for = -1, -1
-        while week < stop:
-            year = min(week // WEEKS_PER_YEAR, n_years - 1)
+        while True:
             age = week - birth
+            if week >= stop:
+                # Whoever may stay for long is looked for now as far as the next week in which something may happen.
+                if not look_ahead or not edges.quiet[state] or week >= NEVER or enter_week >= week:
+                    break
+                if edges.birthday[state] >= 0 and age >= WEEKS_TO_18:
+                    break
+                if edges.departure[state] >= 0 and week == leave:
+                    break
+            year = min(week // WEEKS_PER_YEAR, n_years - 1)
             group = group_at(age, risk, history, uasc)
             edge, threshold, draw = -1, _CERTAIN, _NO_DRAW
             if week == enter_week:
@@ -360,6 +366,8 @@ def advance_span(
                     week = found
                     if week >= stop:
                         edge = -1
+                        if found < end:
+                            break
                     group = group_at(week - birth, risk, history, uasc)
                 else:
                     end = min(end, stop)
@@ -427,29 +435,6 @@ def advance_span(
                 step += 1
             history = after
             week += 1
-        if look_ahead and edges.quiet[state] and week % WEEKS_PER_YEAR == 0:
-            end = _FAR
-            if edges.birthday[state] >= 0:
-                end = min(end, birth + WEEKS_TO_18)
-            if edges.departure[state] >= 0 and leave >= week:
-                end = min(end, leave)
-            group = group_at(week - birth, risk, history, uasc)
-            while week < min(end, NEVER):
-                nothing, four = True, week // (4 * WEEKS_PER_YEAR)
-                for x in range(edges.weekly_first[state], edges.weekly_first[state + 1]):
-                    trial = edges.weekly[x]
-                    last_cell = int(chances.far[trial, group])
-                    if last_cell >= 0:
-                        if factored:
-                            last_cell = min(max(last_cell + chances.shift[context, trial], 0), N_CELLS - 1)
-                        if opened != trial or opened_for != four:
-                            opened, opened_for = int(trial), four
-                            openings = kernel_opening(low, high, identity, np.uint64(four), edges.purpose[trial])
-                        opening = one_of_four(openings, week // WEEKS_PER_YEAR & 3)
-                        nothing = nothing and opening >= _LOWEST[last_cell]
-                if not nothing:
-                    break
-                week = min(week + WEEKS_PER_YEAR, end)
         people.state[i] = state
         people.history[i] = history
         people.since[i] = since

@@ -61,7 +61,7 @@ class Prepared:
         """What decides in runs without a system."""
         none = np.zeros((0, 0), np.int64)
         return Chances(
-            self.by_group, self.cells, far_cells(self.cells), False, np.zeros((0, 0, 0, 0)), none, none,
+            self.by_group, self.cells, False, np.zeros((0, 0, 0, 0)), none, none,
             none.astype(np.int8), none.astype(np.uint64),
         )  # fmt: skip
 
@@ -91,7 +91,7 @@ class Prepared:
             # A little more, so that no rounding of a chance under a family's factor is missed.
             cells = cells_of(reachable(most + np.where(most > 0, _SPARE, np.uint64(0))))
             self._within[key] = Chances(
-                self.by_group, cells, far_cells(cells), self.families is not None, strength, factor, context,
+                self.by_group, cells, self.families is not None, strength, factor, context,
                 cells_further(context, UNIT), np.zeros((0, 0), np.uint64),
             )  # fmt: skip
         return self._within[key]
@@ -113,13 +113,4 @@ def reachable(thresholds: NDArray[np.uint64]) -> NDArray[np.uint64]:
     np.maximum(thresholds[:, :, : UNACCOMPANIED_GROUP - older], thresholds[:, :, older:UNACCOMPANIED_GROUP],
                out=out[:, :, : UNACCOMPANIED_GROUP - older])  # fmt: skip
     np.maximum(thresholds[:, :, -2], thresholds[:, :, -1], out=out[:, :, -2])
-    return out
-
-
-def far_cells(cells: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return the last cell that can matter in any later year, int8[E, G]: of this and all older age bands."""
-    out: NDArray[np.int8] = cells.max(axis=(0, 3))
-    ages = out[:, :UNACCOMPANIED_GROUP].reshape(out.shape[0], -1, N_RISKS * N_HISTORIES)
-    np.maximum.accumulate(ages[:, ::-1], axis=1, out=ages[:, ::-1])
-    out[:, -2] = np.maximum(out[:, -2], out[:, -1])
     return out
