@@ -50,7 +50,8 @@ def test_the_work_of_mechanisms_by_hand(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(effort, "GAINS", 3.0)
     work = work_of(1000, 10, 20, fit=False, on=["families", "behaviours"])
     # A run of ten years: 10 s, 20 s more with families, 5 s more with behaviours; the reference is 32 without these.
-    assert {step.what: step.seconds for step in work.steps} == {"reference": 32 * 30, "gains": 3, "simulation": 20 * 35, "writing": 10}
+    told = {"reference": 32 * 30, "gains": 3, "simulation": 20 * 35, "writing": 10}
+    assert {step.what: step.seconds for step in work.steps} == told
     there = work_of(1000, 10, 20, fit=False, on=["families", "behaviours"], switched=True)
     assert [step.what for step in there.steps] == ["simulation", "writing"]
     assert work_of(1000, 10, 20, fit=False, on=["families"]).seconds == 20 * 30 + 10
