@@ -42,8 +42,8 @@ ENOUGH, FEWEST, MOST = 2_000_000, 4, 64
 GAIN_YEARS = 20
 ASSUMED = (
     "Most numbers of families, behaviours, places and clocks are assumed: published figures say which way these things "
-    "go, hardly any say how far. The fit is made without them, so levels move a little: read differences between two "
-    "runs that both have them."
+    "go, hardly any say how far. The fit is made without them, so levels move by a few percent: read differences "
+    "between two runs that both have them."
 )
 
 

@@ -13,6 +13,7 @@ HOW_TOS = [
     "how_to/another_area.md",
     "how_to/result_folder.md",
     "how_to/checkpoint_and_fork.md",
+    "how_to/mechanisms.md",
     "how_to/mesa.md",
     "how_to/add_a_figure.md",
     "explanation/behaviours.md",

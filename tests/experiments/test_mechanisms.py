@@ -235,7 +235,7 @@ def test_the_report_says_what_is_assumed_and_that_levels_move(whole: Path) -> No
     assert any(
         "Switched on in these runs: families, behaviours, places, clocks, shocks." in s for s in told["headline"]
     )
-    assert any("levels move a little" in line for line in told["headline"])
+    assert any("levels move by a few percent" in line for line in told["headline"])
     names = [row["name"] for row in told["assumed"]]
     for name in ("Behaviour: caseload to quality", "Occupancy", "Family, helped: helped"):
         assert name in names
