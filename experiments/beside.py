@@ -29,10 +29,13 @@ SIBLINGS = (REFERRED_TOGETHER, INTO_CARE_TOGETHER, BOTH_LOOKED_AFTER, SAME_KIND_
 _MEMORY = "memory: "
 
 
-def beside_of(run: Run) -> dict[str, Array]:
-    """Return what was beside the children, float64[weeks] by name, of the whole area; nothing if nothing was."""
+def beside_of(run: Run, conditions: bool = True) -> dict[str, Array]:
+    """Return what was beside the children, float64[weeks] by name, of the whole area; nothing if nothing was.
+
+    Without `conditions` those of a system are left out: of one without behaviours they never move.
+    """
     out: dict[str, Array] = {}
-    if run.environment is not None:
+    if run.environment is not None and conditions:
         for column, name in enumerate(run.environment.names):
             if not name.startswith(_MEMORY):
                 out[ENVIRONMENT + name] = run.environment.conditions[:, column]

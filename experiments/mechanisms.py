@@ -88,6 +88,11 @@ class Mechanisms:
         return prepare(self.parameters, self.journey, self.supply)
 
     @property
+    def behaving(self) -> bool:
+        """Whether behaviours act, with any strength."""
+        return self.acting is not None and bool(self.acting.loops())
+
+    @property
     def mark(self) -> str:
         """A hash of all that decides a run and does not stand in thresholds; "" if nothing is on."""
         return mark_of(json.dumps(self.record, sort_keys=True)) if self.record else ""

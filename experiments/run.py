@@ -124,7 +124,7 @@ def simulate_area(
         # A run's log is let go as soon as its figures are taken: it is most of the memory.
         run = simulated(seed)
         figures = run_figures(run) | figures_beside(run)
-        what = Kept(seed, figures, run_careers(run), run.digest, weekly_counts(run), beside_of(run))
+        what = Kept(seed, figures, run_careers(run), run.digest, weekly_counts(run), beside_of(run, on.behaving))
         return what, run if seed == seeds[0] else None
 
     done = {place: block for place, part in enumerate(parts) if (block := store.find(place, part))}

@@ -256,6 +256,23 @@ def test_both_pages_are_made_of_the_folder_alone(here: Path, tmp_path: Path) -> 
     assert unpack_page(folder / results.REPORT)[0]["system"]["told"]
 
 
+def test_without_mechanisms_nothing_is_new(here: Path) -> None:
+    words = ("run", "Blackpool", "--fit", "fit", "--runs", "1", "--years", "2025", "--no-test")
+    stopped("write_run", *words, "--to", "plain")
+    order = unfinished.read_order(Path("plain"))
+    assert order is not None
+    assert "mechanisms" not in order.facts()
+    assert not (here / "plain.unfinished" / unfinished.MECHANISMS).exists()
+    found = journeys("resume", "plain")
+    assert found.exit_code == 0, found.output
+    manifest = results.read_manifest(here / "plain")
+    assert "mechanisms" not in manifest
+    assert not set(results.SWITCHED_ON) & {path.name for path in (here / "plain").iterdir()}
+    assert set(pl.read_parquet(here / "plain" / results.RUNS)["series"]) == {"abm", "sd"}
+    assert "context" not in pl.read_parquet(here / "plain" / results.EVENTS).columns
+    assert read_comparison(here / "plain").system_section is None
+
+
 # Stopped and resumed -------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +371,8 @@ def test_a_demand_without_behaviours_acts_alone(quick: SavedFit, statistics: Sta
     more, usual = (simulate_area(fitted, [1], mechanisms=on).first for on in (kept.made, None))
     assert np.array_equal(more.flows[:52], usual.flows[:52])
     assert run_figures(more)["referrals"][2] > 1.3 * run_figures(usual)["referrals"][2]
+    kept_weekly = simulate_area(fitted, [1], mechanisms=kept.made).weekly.collect_schema().names()
+    assert not [name for name in kept_weekly if name.startswith("environment: ")]
     mechanisms.save(kept, tmp_path, tmp_path)
     again = mechanisms.load(tmp_path, fitted).made
     assert simulate_area(fitted, [1], mechanisms=again).digests == (more.digest,)
