@@ -379,6 +379,27 @@ def test_a_demand_without_behaviours_acts_alone(quick: SavedFit, statistics: Sta
     assert again.mark == kept.made.mark
 
 
+def test_blocks_of_runs_without_are_not_taken_for_those_with(
+    quick: SavedFit, statistics: Statistics, tmp_path: Path
+) -> None:
+    """Families leave the table of chances as it is, so that alone would not tell."""
+    fitted = shortened(quick.fitted, 2022)
+    for name, source in mechanisms.tables_of(Asked({"families": None})).items():
+        shutil.copyfile(source, tmp_path / name)
+    facts = mechanisms.order_facts(Asked({"families": None}))
+    made = switching.switch_on(statistics, quick, fitted, facts, tmp_path, lambda *_: None).made
+    without = simulate_area(fitted, [1, 2], blocks=tmp_path / "blocks")
+    within = simulate_area(fitted, [1, 2], mechanisms=made, blocks=tmp_path / "blocks")
+    assert within.digests == simulate_area(fitted, [1, 2], mechanisms=made).digests
+    assert not set(within.digests) & set(without.digests)
+    told: list[tuple[int, int]] = []
+    again = simulate_area(
+        fitted, [1, 2], mechanisms=made, blocks=tmp_path / "blocks", progress=lambda *done: told.append(done)
+    )
+    assert told == [(2, 2)]
+    assert again.weekly.collect().equals(within.weekly.collect())
+
+
 def test_several_areas_have_the_same_mechanisms_each(quick: SavedFit, here: Path) -> None:
     for code, name in ((CODE, "Blackpool"), ("E06000004", "Stockton-on-Tees")):
         scenario = replace(quick.fitted.scenario, area_code=code, area_name=name)
