@@ -90,8 +90,8 @@ def ladder(
     fitted = shortened(made.fitted, last_year)
     chosen = _policy(policy, made, last_year)
     model = Model(JOURNEY, replace(fitted.parameters, families=None), fitted.scenario)
-    climber = Climber(dict(zip((False, True), clocks_of(model), strict=True)), chosen, say)
-    climbed = climb(climber, seeds=seeds, workers=workers, finer=finer, statistics=statistics)
+    climber = Climber(dict(zip((False, True), clocks_of(model), strict=True)), chosen, say, workers)
+    climbed = climb(climber, seeds=seeds, finer=finer, statistics=statistics)
     say("Refining system dynamics", 0.0)
     plain = climber.models[False]
     refined = refine(plain, climber.courses[False], chosen, FIGURES, system_of(plain))

@@ -21,7 +21,7 @@ from abm.scenario import DayOne
 from abm.simulate import simulate
 from abm.trajectory import run_columns
 from experiments.compare.ladder import course as course_module
-from experiments.compare.ladder.averages import by_band, fires_of, leave_out
+from experiments.compare.ladder.averages import fires_of, leave_out
 from experiments.compare.ladder.compartments import run_compartments
 from experiments.compare.ladder.course import MARKOV, Course, Kept, Model, Walk, follow, ladder_grid
 from experiments.compare.ladder.refinements import stocks_of
@@ -82,8 +82,7 @@ def test_at_the_full_course_every_flow_is_what_it_was(full, kept):
     course = follow(plain, course.field)
     less = leave_out(plain, course, kept)
     tables = less.journey.tables
-    there = course.weeks - course.leavers.sum(axis=-1) if kept.by_date else course.weeks
-    weeks = by_band(course, there).sum(axis=0)
+    weeks = (course.there if kept.by_date else course.weeks).sum(axis=0)
     fire = less.parameters.thresholds(less.journey)[0].astype(float) / CERTAIN
     happened = course.flows.sum(axis=(0, 1, 2)) + _dated(course)
     for s in np.flatnonzero(~tables.at_once):
@@ -100,7 +99,8 @@ def test_at_the_full_course_every_flow_is_what_it_was(full, kept):
 
 def _dated(course: Course) -> np.ndarray:
     out = np.zeros(JOURNEY.tables.n_edges)
-    out[course.edges] = course.leavers.sum(axis=(0, 1, 2))
+    for e, children in course.dated.items():
+        out[e] = children.sum()
     return out
 
 
@@ -264,8 +264,6 @@ def test_a_fifth_fewer_entries_do_less_where_some_stay_long_than_system_dynamics
 def test_weeks_are_counted_where_they_are_spent(full):
     _, course = full
     after = np.vstack([course.path.stocks[WEEKS_PER_YEAR - 1 : 2 * WEEKS_PER_YEAR - 1]])
-    grid = course.field.grid
     for key in ("foster", "protected", "at_home"):
         s = JOURNEY.state_index[key]
-        here = course.weeks[1].reshape(5, N_STRATA, grid.n_pieces)[:, :, grid.state == s].sum()
-        assert here == pytest.approx(after[:, s].sum(), rel=1e-9)
+        assert course.weeks[1][:, :, s].sum() == pytest.approx(after[:, s].sum(), rel=1e-9)

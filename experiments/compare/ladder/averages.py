@@ -117,17 +117,6 @@ def _of_groups(values: Array) -> Array:
     return out
 
 
-def by_band(course: Course, cells: Array) -> Array:
-    """Return float64[Y, 5, strata, S, B] from float64[Y, 5, cells]."""
-    grid, tables = course.field.grid, course.field.journey.tables
-    place = grid.state * tables.max_bands + grid.band
-    y, a, _ = cells.shape
-    by_piece = cells.reshape(y, a, N_STRATA, grid.n_pieces)
-    out = np.zeros((tables.n_states * tables.max_bands, y, a, N_STRATA))
-    np.add.at(out, place, np.moveaxis(by_piece, -1, 0))
-    return np.moveaxis(out, 0, -1).reshape(y, a, N_STRATA, tables.n_states, tables.max_bands)
-
-
 def _mean(values: Array, weight: Array, label: NDArray[np.int64]) -> Array:
     """Return the weighed mean over those with the same label, in the place of each; plain where nothing weighs."""
     flat, n = label.ravel(), int(label.max()) + 1
@@ -153,10 +142,8 @@ def _average_weekly(
     factors = _multipliers(model)
     plain = Parameters(model.parameters.rates, np.ones((1, len(model.journey.transitions))))
     fire = plain.thresholds(model.journey)[0].astype(np.float64) / CERTAIN
-    weeks, there = by_band(course, course.weeks), by_band(course, course.weeks - course.leavers.sum(axis=-1))
-    dated = (
-        {} if kept.by_date else {int(e): by_band(course, course.leavers[..., x]) for x, e in enumerate(course.edges)}
-    )
+    weeks, there = course.weeks, course.there
+    dated = {} if kept.by_date else course.dated
     for s in np.flatnonzero(~tables.at_once):
         edges = [e for e in range(tables.first[s], tables.first[s + 1]) if tables.weekly[e] or e in dated]
         n_bands = int(tables.n_bands[s])
@@ -168,7 +155,7 @@ def _average_weekly(
         taken = np.zeros((len(edges), *label.shape))
         for x, e in enumerate(edges):
             if e in dated:
-                gone, total = dated[e][:, :, :, s, :n_bands].sum(axis=0), here.sum(axis=0)
+                gone, total = dated[e][..., :n_bands].sum(axis=0), here.sum(axis=0)
                 # The chance of a group is what left of those who were there.
                 own = np.divide(gone, total, out=np.zeros_like(gone), where=total > 0)
                 taken[x] = _mean(own, total, label)

@@ -81,13 +81,13 @@ class Climber:
     `models` are the full model by whether clocks are on; without a rung of clocks there is one, for False.
     """
 
-    def __init__(self, models: dict[bool, Model], policy: Policy | None, say: Say) -> None:
-        self.models, self.policy, self.say = models, policy, say
+    def __init__(self, models: dict[bool, Model], policy: Policy | None, say: Say, workers: int = 1) -> None:
+        self.models, self.policy, self.say, self.workers = models, policy, say, workers
         self.fields: dict[tuple[bool, ...], MeanField] = {}
-        self.courses: dict[bool, Course] = {}
-        for place, (clocks, model) in enumerate(models.items()):
-            say("Following the full model", place / len(models))
-            self.courses[clocks] = follow(model, self.field(clocks, True, True, True))
+        say("Following the full model", 0.0)
+        fields = [self.field(clocks, True, True, True) for clocks in models]
+        with ThreadPoolExecutor(max(workers, 1)) as pool:
+            self.courses: dict[bool, Course] = dict(zip(models, pool.map(follow, models.values(), fields), strict=True))
 
     def field(self, clocks: bool, time: bool, age: bool, history: bool) -> MeanField:
         """Return the cells of a kind of model, laid out once."""
@@ -118,7 +118,7 @@ class Climber:
         under = policy.on(model.parameters, model.journey, scenario.first_year, scenario.n_years)
         return np.stack([base, figures_of(model, *walk.under(under)) - base])
 
-    def values(self, switches: Sequence[str], workers: int) -> dict[Subset, Array]:
+    def values(self, switches: Sequence[str]) -> dict[Subset, Array]:
         """Return the values of all combinations, side by side on threads."""
         wanted = subsets(switches)
         # The longest first, so that no thread waits for one at the end.
@@ -126,7 +126,7 @@ class Climber:
         for some in order:
             self.field(CLOCKS in some, TIME in some, AGE in some, HISTORY in some)
         out: dict[Subset, Array] = {}
-        with ThreadPoolExecutor(max(workers, 1)) as pool:
+        with ThreadPoolExecutor(max(self.workers, 1)) as pool:
             for some, value in zip(order, pool.map(self.value, order), strict=True):
                 out[some] = value
                 self.say("Taking every combination of mechanisms", len(out) / len(order))
@@ -148,7 +148,6 @@ def climb(
     climber: Climber,
     *,
     seeds: Sequence[int] = (),
-    workers: int = 1,
     finer: bool = False,
     rungs: tuple[Rung, ...] = RUNGS,
     statistics: Statistics | None = None,
@@ -165,11 +164,11 @@ def climb(
     policy = climber.policy
     rungs = rungs if True in climber.models else tuple(_without_clocks(rung) for rung in rungs)
     switches = [key for rung in rungs for key, _ in rung.switches]
-    values = climber.values(switches, workers)
+    values = climber.values(switches)
     terms, in_order = shapley(switches, values), one_by_one(switches, values)
     parts = (BASELINE,) if policy is None else (BASELINE, POLICY)
     every_week = climber.finer() if finer else None
-    runs, coupled = _runs(climber, values[frozenset(switches)], seeds, workers, rungs, statistics)
+    runs, coupled = _runs(climber, values[frozenset(switches)], seeds, rungs, statistics)
     gaps = {
         part: Gap(
             values[frozenset()][x],
@@ -194,7 +193,6 @@ def _runs(
     climber: Climber,
     full: Array,
     seeds: Sequence[int],
-    workers: int,
     rungs: tuple[Rung, ...],
     statistics: Statistics | None,
 ) -> tuple[list[Estimate], dict[str, list[Estimate]]]:
@@ -221,7 +219,7 @@ def _runs(
             return {key: value for make in makers for key, value in make().items()}
 
         for one in models:
-            done.append(simulated(one, FIGURES, seeds, given, workers=workers, say=told))
+            done.append(simulated(one, FIGURES, seeds, given, workers=climber.workers, say=told))
         return done[-len(models) :]
 
     def parts(made: list[Runs]) -> list[Array]:

@@ -80,20 +80,39 @@ class Model:
 
 @dataclass(frozen=True)
 class Course:
-    """Children-weeks of a model, and the dated events that a model without ages has as rates.
+    """Children-weeks of a model by state and band of time, and the dated events that a model without ages has as rates.
 
-    weeks     float64[Y, 5, cells]   children-weeks at the beginning of a week, by age band
-    leavers   float64[Y, 5, cells, E']  events of `edges`: birthdays and moves away, which come before any other
-    edges     int64[E']
-    flows     float64[Y, 5, strata, E]  all other events
+    weeks      float64[Y, 5, strata, S, B]  children-weeks at the beginning of a week, by age band
+    birthdays  the same shape               children who turn 18 in the week, before anything else
+    moved      the same shape               children who move away in the week, before anything else
+    flows      float64[Y, 5, strata, E]     all other events
     """
 
     field: MeanField
     path: Trajectory
     weeks: Array
-    leavers: Array
-    edges: NDArray[np.int64]
+    birthdays: Array
+    moved: Array
     flows: Array
+
+    @property
+    def there(self) -> Array:
+        """Children-weeks of those to whom anything else may happen."""
+        return self.weeks - self.birthdays - self.moved
+
+    @property
+    def dated(self) -> dict[int, Array]:
+        """Dated events by edge, float64[Y, 5, strata, B]."""
+        journey = self.field.journey
+        out = {int(e): self.birthdays[:, :, :, s] for s, e in enumerate(journey.tables.birthday) if e >= 0}
+        for e in moves_away(journey):
+            out[e] = self.moved[:, :, :, int(journey.tables.source[e])]
+        return out
+
+
+def moves_away(journey: Journey) -> list[int]:
+    """Return the edges by which children move away as planned."""
+    return journey.edges_of("moved_away") if "moved_away" in journey.transition_index else []
 
 
 def ladder_grid(journey: Journey) -> Grid:
@@ -194,36 +213,48 @@ def follow(model: Model, field: MeanField | None = None) -> Course:
     journey, scenario = model.journey, model.scenario
     field = field or MeanField(journey, ladder_grid(journey))
     columns = children_of(model, field)
-    tables, k = journey.tables, field.grid.n_pieces
-    state_of = np.tile(field.grid.state, N_STRATA)
-    birthday = tables.birthday[state_of]
-    moves = journey.edges_of("moved_away") if "moved_away" in journey.transition_index else []
-    edges = np.unique(np.r_[birthday[birthday >= 0], moves]).astype(np.int64)
+    has_birthday = journey.tables.birthday[np.tile(field.grid.state, N_STRATA)] >= 0
     shape = (scenario.n_years, N_AGES, field.grid.n_cells)
-    weeks, leavers = np.zeros(shape), np.zeros((*shape, edges.size))
+    weeks, birthdays, moved = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     young = np.ones(columns.birth_week.size, bool)
-    turned = np.flatnonzero(birthday >= 0)
 
     def watch(week: int, mass: Array) -> None:
         year, age = week // WEEKS_PER_YEAR, week - columns.birth_week
         band = np.clip(np.searchsorted(AGE_EDGES_WEEKS, np.maximum(age, 0), side="right") - 1, 0, N_AGES - 1)
-        weeks[year] += (mass @ np.eye(N_AGES)[band]).T
+        for a in range(N_AGES):
+            # Columns are in the order of birth, so that those of an age band stand side by side.
+            mine = np.flatnonzero(band == a)
+            if mine.size:
+                weeks[year, a] += mass[:, mine[0] : mine[-1] + 1].sum(axis=1)
         for j in np.flatnonzero((age >= WEEKS_TO_18) & young):
             young[j] = False
-            leavers[year, -1, turned, np.searchsorted(edges, birthday[turned])] += mass[turned, j]
-        for j in np.flatnonzero(columns.moved_away[week]):
-            if young[j] and mass[:, j].sum() > 0:
-                going = mass[field.home_cells, j] * min(columns.moved_away[week, j] / mass[:, j].sum(), 1.0)
-                leavers[year, band[j], field.home_cells, np.searchsorted(edges, moves[0])] += going
+            birthdays[year, -1] += mass[:, j] * has_birthday
+        going = np.flatnonzero((columns.moved_away[week] > 0) & young)
+        if going.size:
+            share = columns.moved_away[week, going] / np.maximum(mass[:, going].sum(axis=0), 1e-300)
+            leave = mass[np.ix_(field.home_cells, going)] * np.minimum(share, 1.0)
+            for a in np.unique(band[going]):
+                moved[year, a, field.home_cells] += leave[:, band[going] == a].sum(axis=1)
 
     cache: dict[int, Values] = {}
     thresholds = model.parameters.thresholds(journey)
     path = run_columns(field, thresholds, columns, scenario.n_weeks, cache=cache, watch=watch)
-    there = weeks - leavers.sum(axis=-1)
+    there = weeks - birthdays - moved
     flows = np.stack([_flows(field, there[y], cache[min(y, len(thresholds) - 1)]) for y in range(scenario.n_years)])
     _add_arrivals(field, columns, thresholds, flows)
-    assert field.grid.n_cells == N_STRATA * k
-    return Course(field, path, weeks, leavers, edges, flows)
+    return Course(field, path, _by_band(field, weeks), _by_band(field, birthdays), _by_band(field, moved), flows)
+
+
+def _by_band(field: MeanField, cells: Array) -> Array:
+    """Return float64[Y, 5, strata, S, B] from float64[Y, 5, cells]."""
+    grid, tables = field.grid, field.journey.tables
+    years, ages, _ = cells.shape
+    place = grid.state * tables.max_bands + grid.band
+    # Pieces stand in the order of states and bands.
+    found, first = np.unique(place, return_index=True)
+    out = np.zeros((years, ages, N_STRATA, tables.n_states * tables.max_bands))
+    out[..., found] = np.add.reduceat(cells.reshape(years, ages, N_STRATA, grid.n_pieces), first, axis=-1)
+    return out.reshape(years, ages, N_STRATA, tables.n_states, tables.max_bands)
 
 
 def _flows(field: MeanField, weeks: Array, values: Values) -> Array:

@@ -18,7 +18,7 @@ from abm.factors import System
 from abm.meanfield import N_STRATA, UNACCOMPANIED_STRATUM
 from abm.outputs import evaluate, output_named
 from abm.pathway import AGE_EDGES_WEEKS, N_AGES, N_HISTORIES, WEEKS_PER_YEAR, group_of
-from experiments.compare.ladder.averages import by_band, journey_of, leave_out
+from experiments.compare.ladder.averages import journey_of, leave_out
 from experiments.compare.ladder.compartments import Stages, Stocks, erlang, run_compartments, two_kinds
 from experiments.compare.ladder.course import MARKOV, Course, Kept, Model, children_of
 from experiments.compare.ladder.policy import Policy
@@ -111,7 +111,7 @@ def stocks_of(model: Model, course: Course, *, by_age: bool) -> Stocks:
         inflow, start = inflow.sum(axis=1, keepdims=True), start.sum(axis=0, keepdims=True)
     return Stocks(
         np.where(leaves_at_once, 0.0, np.minimum(rates, _LARGEST)), np.where(leaves_at_once, rates, 0.0), inflow, start,
-        np.isin(np.arange(tables.n_edges), course.edges), (), _histories(course),
+        np.isin(np.arange(tables.n_edges), list(course.dated)), (), _histories(course),
     )  # fmt: skip
 
 
@@ -151,9 +151,9 @@ def variance_of_stays(model: Model, course: Course, states: Sequence[str]) -> fl
     """Return the variance over mean^2 of stays in some states with one clock; a move between them goes on with it."""
     journey, tables = model.journey, model.journey.tables
     timed = leave_out(model, course, Kept(True, False, False, False))
-    weeks = by_band(course, course.weeks).sum(axis=(0, 1, 2))
+    weeks = course.weeks.sum(axis=(0, 1, 2))
     inside = [journey.state_index[s] for s in states]
-    dated = set(course.edges.tolist())
+    dated = course.dated
     bands = journey.states[inside[0]].bands
     leaving = np.zeros(len(bands))
     for s in inside:
