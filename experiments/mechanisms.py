@@ -27,7 +27,7 @@ from abm.files import read_signed, sha256_of, signed
 from abm.journey import JOURNEY
 from abm.marks import mark_of
 from abm.parameters import Parameters
-from abm.pathway import Journey
+from abm.pathway import N_GROUPS, Journey
 from abm.places_rules import Supply
 from abm.prepared import Prepared, prepare
 from calibration import behaviours as behaviours_table
@@ -36,7 +36,7 @@ from calibration import places_values as places_table
 from calibration import statutory as clocks_table
 from calibration.fit import Fitted
 from calibration.places import PlacesPlan
-from experiments.asked import BEHAVIOURS, CLOCKS, FAMILIES, PLACES, Asked, shock_facts, shock_of
+from experiments.asked import BEHAVIOURS, CLOCKS, FAMILIES, FIRST_YEAR, PLACES, Asked, shock_facts, shock_of
 
 Array = NDArray[np.float64]
 
@@ -149,7 +149,15 @@ def _sources(name: str, path: Path | None) -> list[Path]:
 
 
 def _read(name: str, paths: Sequence[Path]) -> Any:
-    """Return what the tables of a mechanism say."""
+    """Return what the tables of a mechanism say, of which the first may be edited: every mistake names that one."""
+    try:
+        return _told(name, paths)
+    except CareError as error:
+        named = paths[0].name in error.where and str(places_table.VALUES) != error.where
+        raise CareError(error.what, error.where if named else str(paths[0]), error.remedy) from error
+
+
+def _told(name: str, paths: Sequence[Path]) -> Any:
     if name == FAMILIES:
         return families_table.read_family_life(paths[0])
     if name == BEHAVIOURS:
@@ -158,7 +166,12 @@ def _read(name: str, paths: Sequence[Path]) -> Any:
         values = places_table.read_values(paths[0])
         places_table.place_rules(values)
         return values
-    return clocks_table.read_rules(*paths)
+    rules = clocks_table.read_rules(*paths)
+    # Tried on rates of 0: what rules cannot do is the same for every area.
+    tables = JOURNEY.tables
+    rates, factors = np.zeros((tables.n_edges, N_GROUPS, tables.max_bands)), np.ones((1, len(JOURNEY.transitions)))
+    with_clocks(JOURNEY, Parameters(rates, factors), rules, FIRST_YEAR)
+    return rules
 
 
 def read_tables(facts: Mapping[str, Any], folder: Path, remedy: str = _AGAIN) -> dict[str, Any]:

@@ -333,6 +333,31 @@ def test_a_mistake_in_a_table_is_told_before_anything_is_done(here: Path, tmp_pa
     assert not (here / "x.unfinished").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("families", ",0.5,", ",5,", "families.csv, row"),
+        ("behaviours", ",+,0,0.3,", ",+,0,strang,", "Did you mean 'strong'"),
+        ("places", "\noccupancy,0.92,", "\noccupancies,0.92,", "There is no value 'occupancy' .*edited.csv"),
+        ("places", "\noccupancy,0.92,", "\noccupancy,x,", "A number cannot be read .*edited.csv, row"),
+        ("clocks", "protection_plan_ended", "protection_plan_endet", "Did you mean 'child_protection_plan_ended'"),
+            "clocks",
+            "child_protection_plan_ended",
+            "child_protection_plan_endet",
+            "Did you mean 'child_protection_plan_",
+        ),
+    ],
+)
+def test_mistakes_in_edited_tables_name_the_table(tmp_path: Path, name: str, old: str, new: str, said: str) -> None:
+    text = mechanisms.FILES[name][0][1].read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "edited.csv"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(CareError, match=said.replace(f"{name}.csv", "edited.csv")) as caught:
+        mechanisms.order_facts(Asked({name: path}))
+    assert "edited.csv" in caught.value.where
+
+
 # Parts ---------------------------------------------------------------------------------------------------------------
 
 
