@@ -20,8 +20,9 @@ from abm.factors import System
 from abm.meanfield import MeanField, make_grid
 from abm.parameters import Parameters
 from abm.pathway import N_AGES, WEEKS_PER_YEAR, Journey, unaccompanied_group
+from abm.run import Run
 from abm.scenario import Scenario
-from abm.simulate import Run, simulate_many
+from abm.simulate import simulate_many
 from abm.trajectory import run_columns
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from abm.events import CHANCE, Rows, origins
 from abm.outputs import OUTPUTS, Output, evaluate
 from abm.pathway import WEEKS_PER_YEAR, WEEKS_TO_18, Journey
-from abm.simulate import Run
+from abm.run import Run
 
 Array = NDArray[np.float64]
 RETURN_WEEKS = {"3 months": 13, "1 year": 52, "6 years": 312}

@@ -24,8 +24,9 @@ from abm.marks import journey_mark, mark_of
 from abm.pathway import N_HISTORIES, Journey
 from abm.population import COLUMNS, Population, make_population
 from abm.prepared import Prepared
+from abm.run import Run
 from abm.scenario import Scenario
-from abm.simulate import Engine, Run
+from abm.simulate import Engine
 
 FORMAT = 3
 _WHAT = "A run of journeys-abm, kept to go on with. Every child in it is simulated, not a real child."

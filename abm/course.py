@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from abm.errors import CareError
 from abm.events import Rows, new_rows
 from abm.factors import MEMO
-from abm.kernels import Chances, Edges, People, advance_span
+from abm.kernels import NEVER, Chances, Edges, People, advance_span
 from abm.log_kernels import count_flows
+from abm.population import Population
 
 
 class Course:
@@ -77,6 +78,16 @@ class Course:
         for column in Rows._fields:
             getattr(larger, column)[: self._n_rows] = getattr(self._rows, column)[: self._n_rows]
         self._rows = larger
+
+
+def people_of(population: Population) -> People:
+    """Return the children as the loops read them; state, history and since are copies."""
+    due = np.where(population.enter_edge < 0, 0, np.minimum(population.enter_week, NEVER)).astype(np.int16)
+    return People(
+        population.child, population.birth_week, population.risk, population.uasc, population.enter_week,
+        population.enter_edge, population.leave_week, population.state.copy(), population.history.copy(),
+        population.since_week.copy(), due, np.zeros(len(population), np.uint8),
+    )  # fmt: skip
 
 
 def standing(children: NDArray[np.int32], state: NDArray[np.uint8]) -> People:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from abm.outputs import CARE
 from abm.pathway import WEEKS_PER_YEAR
-from abm.simulate import Run
+from abm.run import Run
 
 Array = NDArray[np.float64]
 REFERRED_TOGETHER = "referrals_with_a_brother_or_sister"

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abm.family_life import CIRCUMSTANCES
+from abm.run import Run
 from abm.siblings import (
     BOTH_LOOKED_AFTER,
     INTO_CARE_TOGETHER,
@@ -20,7 +21,6 @@ from abm.siblings import (
     SAME_KIND_OF_HOME,
     sibling_figures,
 )
-from abm.simulate import Run
 
 Array = NDArray[np.float64]
 ENVIRONMENT, HOMES = "environment: ", "places: "

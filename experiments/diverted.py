@@ -22,8 +22,8 @@ from abm.outputs import CARE, evaluate, output_named
 from abm.parameters import Parameters
 from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.prepared import Prepared, prepare
+from abm.run import Run
 from abm.scenario import Scenario
-from abm.simulate import Run
 from calibration.fit import Fitted
 from calibration.levers import multipliers
 from calibration.system import SystemFit

@@ -24,7 +24,8 @@ from abm.errors import CareError
 from abm.journey import JOURNEY
 from abm.outputs import CARE, ON_A_PLAN, OUTPUTS, evaluate
 from abm.pathway import WEEKS_PER_YEAR, Journey
-from abm.simulate import Run, simulate
+from abm.run import Run
+from abm.simulate import simulate
 from calibration.fit import Fitted
 from calibration.fitted import SavedFit, save_fit
 from calibration.levers import CARRIED_AHEAD_FROM, FITTED_FIGURES, LEVERS

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from abm.errors import CareError
 from abm.pathway import Journey
-from abm.simulate import Run
+from abm.run import Run
 from calibration.system import SystemFit
 from experiments import results
 

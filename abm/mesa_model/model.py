@@ -20,8 +20,9 @@ from abm.pathway import Journey
 from abm.places_rules import Supply
 from abm.population import Population, make_population
 from abm.prepared import prepare
+from abm.run import Run
 from abm.scenario import Scenario
-from abm.simulate import Engine, Run
+from abm.simulate import Engine
 
 ENGINES = ("arrays", "agents")
 

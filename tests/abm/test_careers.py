@@ -17,7 +17,8 @@ from abm.parameters import CERTAIN
 from abm.pathway import WEEKS_TO_18
 from abm.population import Population, population_of
 from abm.prepared import Prepared
-from abm.simulate import Run, simulate
+from abm.run import Run
+from abm.simulate import simulate
 from tests.abm.toys import busy_parameters, empty_scenario, small_area
 
 REFERRED = ("was_referred", "closed_with_no_further_action")

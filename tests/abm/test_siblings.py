@@ -10,6 +10,7 @@ from abm.journey import JOURNEY
 from abm.kernels import edges_of
 from abm.population import population_of
 from abm.prepared import Prepared
+from abm.run import Run
 from abm.siblings import (
     BOTH_LOOKED_AFTER,
     INTO_CARE_TOGETHER,
@@ -18,7 +19,6 @@ from abm.siblings import (
     SAME_KIND_OF_HOME,
     sibling_figures,
 )
-from abm.simulate import Run
 from tests.abm.toys import empty_scenario
 
 

@@ -28,7 +28,7 @@ from abm.errors import CareError
 from abm.events import Rows, check_chain, check_grown_up
 from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.population import Population
-from abm.simulate import Run
+from abm.run import Run
 from tests.bench.rivals.lookup import Told
 
 FALSE_ALARM = 1e-7

@@ -12,7 +12,8 @@ from abm.events import Rows
 from abm.journey import JOURNEY
 from abm.parameters import STEPS_PER_UNIT, Parameters
 from abm.pathway import WEEKS_PER_YEAR
-from abm.simulate import Run, simulate
+from abm.run import Run
+from abm.simulate import simulate
 from tests.digests.subjects import Subject
 
 

@@ -40,13 +40,13 @@ plain, turns = abm.draws.key_of, itertools.count()
 abm.simulate.key_of = lambda seed: (plain(seed)[0], plain(seed)[1] ^ next(turns) % 2)
 """
 WATCHED = """
-import abm.simulate
-plain = abm.simulate.Run.options
+import abm.run
+plain = abm.run.Run.options
 def options(self, children=None):
     told = plain(self, children)
     self.rows.draw[:1] += 1
     return told
-abm.simulate.Run.options = options
+abm.run.Run.options = options
 """
 BY_WIDTH = """
 import numpy as np

@@ -21,7 +21,8 @@ import numpy as np
 from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
 from abm.journey import JOURNEY
 from abm.prepared import prepare
-from abm.simulate import Run, simulate, simulate_many
+from abm.run import Run
+from abm.simulate import simulate, simulate_many
 from tests.digests.subjects import Subject, subjects
 
 Digests = dict[str, str]

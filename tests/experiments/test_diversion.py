@@ -17,8 +17,9 @@ from abm.outputs import CARE, evaluate, output_named
 from abm.parameters import Parameters
 from abm.pathway import N_GROUPS
 from abm.prepared import prepare
+from abm.run import Run
 from abm.scenario import Scenario
-from abm.simulate import Run, simulate
+from abm.simulate import simulate
 from abm.trajectory import run_columns
 from calibration.fitted import SavedFit
 from calibration.statistics import Statistics

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from abm.outputs import evaluate, output_named
 from abm.prepared import prepare
-from abm.simulate import Run, simulate
+from abm.run import Run
+from abm.simulate import simulate
 from calibration.statistics import Statistics
 from experiments.compare.ladder.course import Model
 from experiments.run import side_by_side
