@@ -220,7 +220,9 @@ def test_what_is_not_told_apart_from_chance_is_said_so():
     assert said(gap)[-1] == (
         "The term of brothers and sisters (+4.0, standard error 3.0 over 2 runs) is not told apart from chance."
     )
-    assert len(said(gap_of(500, {"time": 50}, {"siblings": (9.0, 3.0)}))) == 2
+    clear = said(gap_of(500, {"time": 50}, {"siblings": (10.0, 3.0)}))
+    assert len(clear) == 2
+    assert clear[1].endswith(", 17% from brothers and sisters (standard error 5%).")
 
 
 # --- policies ---------------------------------------------------------------------------------------------------------

@@ -93,11 +93,15 @@ def _shares(rungs: Sequence[Rung], gap: Gap, x: int, y: int, total: float, when_
         return f"Mechanisms pull both ways: {adds}; together {children(total)}."
     first, *others = with_it
     words = f"{_percent(first[1], total)} of the gap {when_} ({children(total)}) comes from {first[0].name}"
-    words += _parts(first[0], gap, x, y, total)
+    words += _parts(first[0], gap, x, y, total) + _error(first[0], gap, x, y, total)
     if others:
-        words += ", " + _and(f"{_percent(term, total)} from {rung.name}" for rung, term in others)
+        words += ", " + _and(
+            f"{_percent(term, total)} from {rung.name}{_error(rung, gap, x, y, total)}" for rung, term in others
+        )
     if back:
-        words += "; less " + _and(f"{_percent(-term, total)} for {rung.name}" for rung, term in back)
+        words += "; less " + _and(
+            f"{_percent(-term, total)} for {rung.name}{_error(rung, gap, x, y, total)}" for rung, term in back
+        )
     return f"{words}."
 
 
@@ -105,6 +109,12 @@ def _parts(rung: Rung, gap: Gap, x: int, y: int, total: float) -> str:
     if len(rung.switches) < 2:
         return ""
     return f" ({_and(f'{name} {_percent(gap.terms[key][x, y], total)}' for key, name in rung.switches)})"
+
+
+def _error(rung: Rung, gap: Gap, x: int, y: int, total: float) -> str:
+    if rung.key not in gap.coupled or isnan(se := float(gap.coupled[rung.key].se[x, y])):
+        return ""
+    return f" (standard error {_percent(se, abs(total))})"
 
 
 def _noise(ladder: Ladder, gap: Gap, x: int, y: int) -> list[str]:

@@ -38,7 +38,7 @@ def lines(ladder: Ladder, refinements: Sequence[Refinement] = ()) -> Iterator[st
     for part in ladder.gaps:
         if part != BASELINE and ladder.policy is not None:
             yield from _wrapped(f"Under the policy ({ladder.policy.sentence}):")
-        for sentence in sentences(ladder, part, FIGURES[0], ladder.years[-1])[:2]:
+        for sentence in sentences(ladder, part, FIGURES[0], ladder.years[-1]):
             yield from _wrapped(sentence)
     yield ""
     yield from _wrapped(f"Rung 0. {MARKOV_SENTENCE}")
