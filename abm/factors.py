@@ -27,6 +27,7 @@ NO_FACTOR = UNIT * UNIT
 LARGEST = 64 * UNIT
 MEMO = 1 << 13
 """Chances under factors that are kept to be read again: most children of a week share theirs with others."""
+_WHOLE, _STEPS = np.uint64(CERTAIN), np.uint64(UNIT)
 _PLACE, _SLOT, _SPREAD = np.uint64(32), np.uint64(64 - 13), np.uint64(0x9E3779B97F4A7C15)
 _UNIT, _NO_FACTOR, _CERTAIN = float(UNIT), float(NO_FACTOR), float(CERTAIN)
 
@@ -157,9 +158,20 @@ def kernel_of_weights(weight: Any, left: Any) -> Any:
     return np.uint64(math.floor((weight / left) * _CERTAIN + 0.5))
 
 
+@compiled(inline=True)
+def kernel_of_family(threshold: Any, factor: Any) -> Any:
+    """Return the threshold, uint64, of an outcome under a family's factor: on the chance, so that its mean stays.
+
+    What is certain, because nothing else is left, stays certain.
+    """
+    if factor == UNIT or threshold >= _WHOLE:
+        return threshold
+    return min((threshold * np.uint64(factor)) // _STEPS, _WHOLE)
+
+
 def outcome_under(weights: NDArray[np.float64], factors: NDArray[np.int64]) -> list[int]:
-    """Return the thresholds of a state's outcomes under products of two factors, in order: the loop's readable form."""
-    weighed = [float(w) * (int(f) / _NO_FACTOR) for w, f in zip(weights, factors, strict=True)]
+    """Return the thresholds of a state's outcomes under factors of a system, in order: the loop's readable form."""
+    weighed = [float(w) * (int(f) / _UNIT) for w, f in zip(weights, factors, strict=True)]
     out, left = [], 0.0
     for weight in reversed(weighed):
         left += weight

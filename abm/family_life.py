@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.errors import CareError, did_you_mean
-from abm.pathway import Journey, State, Transition
+from abm.pathway import WEEKS_PER_YEAR, Journey, State, Transition
 
 CIRCUMSTANCES = Journey(
     states=(
@@ -34,30 +34,36 @@ CIRCUMSTANCES = Journey(
 WORSE = ("family_came_under_strain", "family_came_into_crisis")
 BETTER = ("family_came_out_of_crisis", "family_coped_again")
 N_CIRCUMSTANCES = len(CIRCUMSTANCES.states)
+_STAGES = ("front_door", "plan", "care", "after_care")
+WEEKS_SINCE = ((0, 8), (8, 60), (0, 208), (52, 364))
+"""First and last week since a referral in which children mostly are at the front door and on a plan; since coming into
+care, in which they are in care and home from it. Assumed, from published durations: an assessment takes six weeks, plans
+half a year to one, care two to four years."""
 
 
 @dataclass(frozen=True)
 class FamilyLife:
     """What families do to the journeys of their children.
 
-    together      by transition, the chance that a brother or sister in the same state has it in the same week; for
-                  what follows at once, that it follows for them as for the first child
+    together      by transition, the chance that a brother or sister in the same state has it in the same week
+    follows       by state that is left at once, the chance that what follows for one follows for those who joined in
     born_into     by state of a brother or sister, the chance that a baby is referred in the week of its birth
     hazard        by transition, its hazard or weight under strain and in crisis, relative to coping
     per_year      by transition of CIRCUMSTANCES, its hazard per year
     helped        factor on hazards of getting better while a child of the family is in one of the states `helping`
     helping       states in which a family is helped
     kin           chance that a family has kin who would take a child in
-    kin_weight    by transition, its hazard or weight with such kin, relative to without
+    kin_weight    by transition, its hazard or chance with such kin, relative to without
     referral      transition by which children come to be known; a baby is referred by it in the week of its birth
     into_care     transition by which they come to be looked after
 
     Every hazard is taken relative to its mean over the families concerned, so that little of this changes what happens
-    on average: families that are known are more often strained or in crisis, as those hazards say (by Bayes), and
-    families of looked-after children once more.
+    on average: families that are known were more often strained or in crisis, as those hazards say (by Bayes), and
+    families of looked-after children once more; then circumstances move on as they do.
     """
 
     together: Mapping[str, float] = field(default_factory=dict)
+    follows: Mapping[str, float] = field(default_factory=dict)
     born_into: Mapping[str, float] = field(default_factory=dict)
     hazard: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     per_year: Mapping[str, float] = field(default_factory=dict)
@@ -70,7 +76,7 @@ class FamilyLife:
 
     def __post_init__(self) -> None:
         """Check chances and rates, which need no journey."""
-        chances = {**self.together, **self.born_into, "kin": self.kin}
+        chances = {**self.together, **self.follows, **self.born_into, "kin": self.kin}
         for name, chance in chances.items():
             if not 0 <= chance <= 1:
                 raise CareError(f"The chance of '{name}' is {chance:g}", "family life", "Give a chance from 0 to 1")
@@ -90,25 +96,37 @@ class FamilyLife:
                 raise CareError(f"There is '{up}' but not '{down}'", "family life", f"Give '{down}' a rate above 0")
 
     @property
-    def shares(self) -> NDArray[np.float64]:
-        """Families that cope, are strained and are in crisis where none is helped, float64[3]."""
-        worse, better = ([self.per_year.get(name, 0.0) for name in names] for names in (WORSE, BETTER))
-        out = np.ones(N_CIRCUMSTANCES)
-        for k, (up, down) in enumerate(zip(worse, reversed(better), strict=True)):
-            # As many come under strain (or into crisis) as come out of it; where nobody does, nobody is there.
-            out[k + 1] = out[k] * up / down if up > 0 else 0.0
-        shares: NDArray[np.float64] = out / out.sum()
-        return shares
+    def shares(self) -> tuple[float, float, float]:
+        """Families that cope, are strained and are in crisis where none is helped."""
+        (strain, crisis), (out_of_crisis, coping) = ([self.per_year.get(k, 0.0) for k in w] for w in (WORSE, BETTER))
+        # As many come under strain (or into crisis) as come out of it; where nobody does, nobody is there.
+        strained = strain / coping if strain > 0 else 0.0
+        return _shares(1.0, strained, strained * crisis / out_of_crisis if crisis > 0 else 0.0)
 
-    def shares_where(self, stage: str) -> NDArray[np.float64]:
-        """Return the shares, float64[3], of families whose children are in states of a stage, before any help."""
+    def shares_where(self, stage: str) -> tuple[float, float, float]:
+        """Return the shares of families whose children are in states of a stage, over the time they mostly are.
+
+        Sums are spelled out, in order: they decide to the last bit.
+        """
+        if stage not in _STAGES:
+            return self.shares
         plain = (1.0, 1.0)
-        known = np.array([1.0, *self.hazard.get(self.referral, plain)])
-        taken = np.array([1.0, *self.hazard.get(self.into_care, plain)])
-        tilt = {"front_door": known, "plan": known, "care": known * taken, "after_care": known * taken}
-        out = self.shares * tilt.get(stage, np.ones(N_CIRCUMSTANCES))
-        shares: NDArray[np.float64] = out / out.sum()
-        return shares
+        known, taken = (self.hazard.get(name, plain) for name in (self.referral, self.into_care))
+        cope, strained, crisis = self.shares
+        strained, crisis = strained * known[0], crisis * known[1]
+        if stage in ("care", "after_care"):
+            strained, crisis = strained * taken[0], crisis * taken[1]
+        (up, down), (out, back) = ([self.per_year.get(k, 0.0) / WEEKS_PER_YEAR for k in w] for w in (WORSE, BETTER))
+        if stage == "plan":
+            out, back = out * self.helped, back * self.helped
+        begin, end = WEEKS_SINCE[_STAGES.index(stage)]
+        now, total = _shares(cope, strained, crisis), (0.0, 0.0, 0.0)
+        for week in range(end):
+            if week >= begin:
+                total = (total[0] + now[0], total[1] + now[1], total[2] + now[2])
+            rise, fall = now[0] * up - now[1] * back, now[1] * down - now[2] * out
+            now = (now[0] - rise, now[1] + rise - fall, now[2] + fall)
+        return _shares(*total)
 
     def of_edges(self, helped: bool) -> NDArray[np.float64]:
         """Return the factor on each edge of CIRCUMSTANCES, while a child of the family is helped or while none is."""
@@ -119,3 +137,8 @@ class FamilyLife:
         """Return the hazard per year of each edge of CIRCUMSTANCES."""
         keys = [CIRCUMSTANCES.transitions[t].key for t in CIRCUMSTANCES.tables.transition]
         return np.array([self.per_year.get(key, 0.0) for key in keys])
+
+
+def _shares(cope: float, strained: float, crisis: float) -> tuple[float, float, float]:
+    total = cope + strained + crisis
+    return cope / total, strained / total, crisis / total

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.errors import CareError, did_you_mean
-from abm.factors import UNIT
+from abm.factors import LARGEST, UNIT
 from abm.family_life import CIRCUMSTANCES, N_CIRCUMSTANCES, FamilyLife
 from abm.parameters import Parameters, threshold
 from abm.pathway import N_GROUPS, Journey, purpose_of
@@ -27,7 +27,7 @@ class FamilyTables(NamedTuple):
     """Family life as the loops read it: S states, E edges, C contexts.
 
     context       int64[C, E]  factor of a context on an edge, in 1/1024; context 0 is of no family
-    join          uint64[E]    threshold of the chance that a brother or sister joins in
+    join          uint64[E]    threshold of the chance that a brother or sister joins in, or that an outcome follows
     purpose       uint64[E]    what that draw is keyed by
     born_into     uint64[S]    threshold of the chance that a baby is referred in the week of its birth
     born_purpose  uint64       what that draw is keyed by
@@ -74,26 +74,39 @@ def family_tables(life: FamilyLife, journey: Journey) -> FamilyTables:
     tables = journey.tables
     for what, names, known in (
         ("transition", (*life.together, *life.hazard, *life.kin_weight), journey.transition_index),
-        ("state", (*life.born_into, *life.helping), journey.state_index),
+        ("state", (*life.born_into, *life.helping, *life.follows), journey.state_index),
     ):
         for name in names:
             if name not in known:
                 raise CareError(f"There is no {what} '{name}'", "family life", did_you_mean(name, list(known)))
     keys = [journey.transitions[t].key for t in tables.transition]
     drawn = tables.weekly | tables.outcome
-    join = np.where(drawn, [life.together.get(key, 0.0) for key in keys], 0.0)
+    _refuse_what_does_nothing(life, journey)
+    follows = [life.follows.get(journey.states[s].key, 0.0) for s in tables.source]
+    join = np.where(
+        tables.weekly, [life.together.get(key, 0.0) for key in keys], np.where(tables.outcome, follows, 0.0)
+    )
     context = np.ones((N_CONTEXTS, tables.n_edges))
     for e in np.flatnonzero(drawn).tolist():
-        hazard = np.array([1.0, *life.hazard.get(keys[e], (1.0, 1.0))])
-        hazard /= hazard @ life.shares_where(journey.states[tables.source[e]].stage)
-        weight = np.array([1.0, life.kin_weight.get(keys[e], 1.0)])
-        weight /= weight @ [1.0 - life.kin, life.kin]
+        hazard = (1.0, *life.hazard.get(keys[e], (1.0, 1.0)))
+        shares = life.shares_where(journey.states[tables.source[e]].stage)
+        mean = shares[0] * hazard[0] + shares[1] * hazard[1] + shares[2] * hazard[2]
+        with_kin = life.kin_weight.get(keys[e], 1.0)
+        mean_weight = (1.0 - life.kin) + life.kin * with_kin
+        if not (mean > 0.0 and mean_weight > 0.0):
+            raise CareError(f"'{keys[e]}' would never happen to anybody", "family life", "Give a number above 0")
         for n in range(1, MOST_TOGETHER + 1):
             # What happens to all of them on average stays: each has it less often by itself.
             alone = 1.0 / (1.0 + (n - 1) * join[e]) if tables.weekly[e] else 1.0
             for c in range(N_CIRCUMSTANCES):
                 for kin in (0, 1):
-                    context[context_of(n, c, kin), e] = alone * hazard[c] * weight[kin]
+                    weight = (with_kin if kin else 1.0) / mean_weight
+                    context[context_of(n, c, kin), e] = alone * (hazard[c] / mean) * weight
+    for c, e in np.argwhere(~(context < LARGEST / UNIT))[:1]:
+        raise CareError(
+            f"'{keys[e]}' would be {context[c, e]:g} times as likely in some families as in the mean", "family life",
+            f"Give smaller numbers: at most {LARGEST // UNIT} times the mean",
+        )  # fmt: skip
     referral = np.full(tables.n_states, -1, np.int32)
     if life.referral in journey.transition_index:
         for edge in journey.edges_of(life.referral):
@@ -114,6 +127,25 @@ def family_tables(life: FamilyLife, journey: Journey) -> FamilyTables:
         counted=np.array([state.stage != "left" and not state.at_once for state in journey.states]),
         wider=np.asarray((shift[None] > shift[:, None]).any(axis=2)),
     )
+
+
+def _refuse_what_does_nothing(life: FamilyLife, journey: Journey) -> None:
+    """Refuse numbers for what happens on a planned date, and for what follows at once where a week is meant."""
+    tables = journey.tables
+    keys = np.array([journey.transitions[t].key for t in tables.transition])
+    weekly, outcomes = set(keys[tables.weekly].tolist()), set(keys[tables.outcome].tolist())
+    for name in (*life.together, *life.hazard):
+        if name not in weekly:
+            remedy = "Leave it out"
+            if name in outcomes:
+                remedy = "It follows at once: for brothers and sisters see 'follows', by the state that is left"
+            raise CareError(f"'{name}' does not happen by a weekly chance", "family life", remedy)
+    for name in life.kin_weight:
+        if name not in weekly | outcomes:
+            raise CareError(f"'{name}' happens on a planned date", "family life", "Leave it out")
+    for name in life.follows:
+        if not tables.at_once[journey.state_index[name]]:
+            raise CareError(f"The state '{name}' is not left at once", "family life", "Leave it out")
 
 
 def circumstances_parameters(life: FamilyLife) -> Parameters:

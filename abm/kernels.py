@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from abm.compiled import compiled
 from abm.draws import FOUR_WEEKS, kernel_philox, kernel_word
-from abm.factors import NO_FACTOR, kernel_of_weights, kernel_under_again
+from abm.factors import NO_FACTOR, UNIT, kernel_of_family, kernel_of_weights, kernel_under_again
 from abm.parameters import CERTAIN
 from abm.pathway import (
     AGE_EDGES_WEEKS,
@@ -39,7 +39,7 @@ from abm.quiet import (
 _AGE_EDGES = np.array(AGE_EDGES_WEEKS, np.int64)
 _CERTAIN, _NO_DRAW = np.uint64(CERTAIN), np.uint64(0)
 _FAR, _FOUR_WEEKS = 1 << 30, np.uint64(FOUR_WEEKS)
-_PER_UNIT = float(NO_FACTOR)
+_PER_UNIT = float(UNIT)
 _LOWEST, _FIRST, _MORE = chances()
 
 
@@ -192,14 +192,15 @@ def outcome_at_once(
         left = 0.0
         for x in range(last - 1, first - 1, -1):
             trial = int(edges.outcome[x])
-            under = chances.factor[trial, history] * chances.context[context, trial]
-            weighed = weighed or under != NO_FACTOR
-            weight = chances.strength[year, group, 0, trial] * (under / _PER_UNIT)
+            weighed = weighed or chances.factor[trial, history] != UNIT
+            weight = chances.strength[year, group, 0, trial] * (chances.factor[trial, history] / _PER_UNIT)
             left += weight
             by_weight[x - first] = kernel_of_weights(weight, left)
     for x in range(first, last):
         trial = int(edges.outcome[x])
         threshold = by_weight[x - first] if weighed else chances.thresholds[year, group, 0, trial]
+        if chances.factored:
+            threshold = kernel_of_family(threshold, chances.context[context, trial])
         if threshold > 0:
             draw = kernel_word(low, high, identity, np.uint64(week), edges.purpose[trial])
             if draw < threshold:

@@ -8,12 +8,12 @@ import numpy as np
 
 from abm.compiled import compiled
 from abm.events import NOT_ITS_OWN
-from abm.factors import NO_FACTOR, kernel_of_weights, kernel_under
+from abm.factors import NO_FACTOR, UNIT, kernel_of_family, kernel_of_weights, kernel_under
 from abm.kernels import group_at
 from abm.parameters import CERTAIN
 from abm.pathway import WEEKS_PER_YEAR
 
-_CERTAIN, _PER_UNIT = np.uint64(CERTAIN), float(NO_FACTOR)
+_CERTAIN, _PER_UNIT = np.uint64(CERTAIN), float(UNIT)
 
 
 @compiled(nogil=True)
@@ -105,16 +105,18 @@ def list_options(
             known, weighed, left = before[i], False, 0.0
             if factored and edges.at_once[state]:
                 for x in range(last - 1, first - 1, -1):
-                    under = factors[week, open_edges[x], known] * chances.context[context, open_edges[x]]
-                    weighed = weighed or under != NO_FACTOR
-                    weight = strength[year, group, band, open_edges[x]] * (under / _PER_UNIT)
+                    weighed = weighed or factors[week, open_edges[x], known] != UNIT
+                    weight = strength[year, group, band, open_edges[x]] * (
+                        factors[week, open_edges[x], known] / _PER_UNIT
+                    )
                     left += weight
                     by_weight[x - first] = kernel_of_weights(weight, left)
             for x in range(first, last):
                 chance = thresholds[year, group, band, open_edges[x]]
-                if weighed:
-                    chance = by_weight[x - first]
-                elif factored and not edges.at_once[state]:
+                if factored and edges.at_once[state]:
+                    chance = by_weight[x - first] if weighed else chance
+                    chance = kernel_of_family(chance, chances.context[context, open_edges[x]])
+                elif factored:
                     under = factors[week, open_edges[x], known] * chances.context[context, open_edges[x]]
                     if under != NO_FACTOR:
                         chance = kernel_under(strength[year, group, band, open_edges[x]], under)

@@ -7,17 +7,16 @@ from pathlib import Path
 
 from abm.errors import CareError, did_you_mean
 from abm.family_life import CIRCUMSTANCES, FamilyLife
+from abm.family_tables import family_tables
 from abm.journey import JOURNEY
 from abm.parameters import Value
 from calibration.statistics import PUBLISHED
 
 SHIPPED = PUBLISHED / "families.csv"
 COLUMNS = ("kind", "key", "value", "low", "high", "unit", "status", "source", "note")
-OF_TRANSITIONS, OF_STATES, ALONE = (
-    ("together", "strained", "in_crisis", "kin_weight"),
-    ("born_into", "helping"),
-    ("helped", "kin"),
-)
+OF_TRANSITIONS = ("together", "strained", "in_crisis", "kin_weight")
+OF_STATES = ("follows", "born_into", "helping")
+ALONE = ("helped", "kin")
 KINDS = (*OF_TRANSITIONS, *OF_STATES, "per_year", *ALONE)
 _COMPARE = "Compare it with calibration/published/families.csv"
 
@@ -50,11 +49,30 @@ def read_family_values(path: Path | None = None) -> dict[tuple[str, str], Value]
 
 
 def read_family_life(path: Path | None = None) -> FamilyLife:
-    """Return family life as the table has it: the shipped one, or a file of the same form."""
-    values = {kind: {key: v.value for (of, key), v in read_family_values(path).items() if of == kind} for kind in KINDS}
+    """Return family life as the table has it: the shipped one, or a file of the same form. A row left out does nothing.
+
+    Errors
+    ------
+    CareError
+        As `read_family_values`; for an empty table, one half of a pair, and numbers that cannot be together.
+    """
+    found = read_family_values(path)
+    if not found:
+        raise CareError("The table of families is empty", str(path), _COMPARE)
+    for kind, key in found:
+        other = {"strained": "in_crisis", "in_crisis": "strained"}.get(kind)
+        if other and (other, key) not in found:
+            raise CareError(
+                f"'{key}' is there as {kind}, not as {other}", str(path or SHIPPED), "Give both, or neither"
+            )
+    for (kind, key), value in found.items():
+        if kind == "helping" and value.value not in (0, 1):
+            raise CareError(f"'{key}' is {value.value:g} as helping", str(path or SHIPPED), "Write 1 for yes, 0 for no")
+    values = {kind: {key: v.value for (of, key), v in found.items() if of == kind} for kind in KINDS}
     strained, crisis = values["strained"], values["in_crisis"]
-    return FamilyLife(
+    life = FamilyLife(
         together=values["together"],
+        follows=values["follows"],
         born_into=values["born_into"],
         hazard={key: (strained.get(key, 1.0), crisis.get(key, 1.0)) for key in {**strained, **crisis}},
         per_year=values["per_year"],
@@ -63,6 +81,11 @@ def read_family_life(path: Path | None = None) -> FamilyLife:
         kin=values["kin"].get("kin", 0.0),
         kin_weight=values["kin_weight"],
     )
+    try:
+        family_tables(life, JOURNEY)
+    except CareError as fault:
+        raise CareError(fault.what, str(path or SHIPPED), fault.remedy) from fault
+    return life
 
 
 def _row(row: dict[str, str], where: str) -> tuple[tuple[str, str], Value]:

@@ -48,6 +48,8 @@ WITH_NUMBERS = (
     "calibration/least_squares.py",
     "calibration/levers.py",
     "calibration/readings.py",
+    "abm/family_life.py",
+    "abm/family_tables.py",
 )
 """Modules whose documented numbers shape the results."""
 

@@ -11,7 +11,7 @@ from mesa.agent import Agent
 from abm.draws import week_word, word
 from abm.errors import CareError
 from abm.events import JOINED, Rows, take
-from abm.factors import NO_FACTOR, kernel_under, outcome_under
+from abm.factors import NO_FACTOR, UNIT, kernel_of_family, kernel_under, outcome_under
 from abm.family_life import CIRCUMSTANCES
 from abm.family_tables import context_of
 from abm.parameters import CERTAIN
@@ -54,12 +54,13 @@ class AgentEngine(Engine):
         self.begin_week()
         if not edges or not self._now.factored:
             return plain
-        factors = self._now.factor[edges, history] * self._now.context[context, edges]
-        strengths = self._now.strength[year, group, band, edges]
+        system, family = self._now.factor[edges, history], self._now.context[context, edges]
+        factors, strengths = system * family, self._now.strength[year, group, band, edges]
         if not self.prepared.journey.tables.outcome[edges[0]]:
             pairs = zip(plain, strengths, factors, strict=True)
             return [now if f == NO_FACTOR else int(kernel_under(float(s), int(f))) for now, s, f in pairs]
-        return plain if (factors == NO_FACTOR).all() else outcome_under(strengths, factors)
+        weighed = plain if (system == UNIT).all() else outcome_under(strengths, system)
+        return [int(kernel_of_family(np.uint64(t), int(f))) for t, f in zip(weighed, family, strict=True)]
 
     _asked, _began = -1, 0
 

@@ -33,8 +33,9 @@ def edited(tmp_path, old, new):
 def test_an_edited_table_is_read(tmp_path):
     path = edited(tmp_path, "together,was_referred,0.5", "together,was_referred,0.7")
     assert read_family_life(path).together["was_referred"] == 0.7
-    path.write_text("kind,key,value,low,high,unit,status,source,note\n", encoding="utf-8")
-    assert read_family_life(path) == FamilyLife()
+    header, *rows = SHIPPED.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([header, *(row for row in rows if row.startswith("kin"))]), encoding="utf-8")
+    assert read_family_life(path) == FamilyLife(kin=0.4, kin_weight=read_family_life().kin_weight)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,17 @@ def test_an_edited_table_is_read(tmp_path):
         ("together,was_referred,0.5", "together,was_referred,half", r"'half' is not a number .*row 2, column value"),
         ("together,was_referred,0.5", "together,was_referred,0.9", r"plausible range 0\.2 to 0\.8 .*row 2"),
         ("together,was_referred,0.5", "together,was_referred,nan", r"plausible range .*row 2"),
-        ("together,assessment_began", "together,was_referred", r"'was_referred' is there twice as together"),
+        ("together,enquiry_began", "together,was_referred", r"'was_referred' is there twice as together"),
+        ("together,enquiry_began", "together,moved_away", r"'moved_away' does not happen by a weekly chance"),
+        ("together,enquiry_began", "together,assessment_began", r"see 'follows'"),
+        (
+            "in_crisis,came_into_care",
+            "in_crisis,was_adopted",
+            r"'came_into_care' is there as strained, not as in_crisis",
+        ),
+        ("follows,referred", "follows,at_home", r"The state 'at_home' is not left at once"),
+        ("helping,in_need,1", "helping,in_need,0.5", r"'in_need' is 0\.5 as helping"),
+        ("kin_weight,went_to_live_with_kin,5,2", "kin_weight,moved_away,5,2", r"happens on a planned date"),
         ("kind,key,value", "kind,key,number", r"no column 'value'"),
         ("born_into,protected", "born_into,protect", r"Did you mean 'protected'"),
         (",assumed,", ",guessed,", r"status 'guessed'.*row 2"),
@@ -62,3 +73,6 @@ def test_what_is_no_table_is_refused(tmp_path):
         read_family_life(tmp_path / "x")
     with pytest.raises(CareError, match="cannot be read"):
         read_family_life(tmp_path / "nowhere")
+    (tmp_path / "empty").write_text("kind,key,value,low,high,unit,status,source,note\n", encoding="utf-8")
+    with pytest.raises(CareError, match="is empty"):
+        read_family_life(tmp_path / "empty")

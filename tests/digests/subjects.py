@@ -24,7 +24,8 @@ from abm.scenario import DayOne, PopulationPlan, Scenario
 
 SEEDS = (1, 2**64 - 1)
 FAMILIES = FamilyLife(
-    together={"was_referred": 0.5, "assessment_began": 0.9, "came_into_care": 0.5, "placed_with_foster_carers": 0.7},
+    together={"was_referred": 0.5, "came_into_care": 0.5},
+    follows={"referred": 0.9, "entering_care": 0.7},
     born_into={"in_need": 0.5, "foster": 0.5},
     hazard={"was_referred": (2.0, 4.0), "child_in_need_plan_ended": (0.8, 0.5)},
     per_year={"family_came_under_strain": 0.3, "family_came_into_crisis": 0.5, "family_came_out_of_crisis": 2.0,
