@@ -20,6 +20,7 @@ from abm.factors import System
 from abm.meanfield import MeanField, make_grid
 from abm.parameters import Parameters
 from abm.pathway import N_AGES, WEEKS_PER_YEAR, Journey, unaccompanied_group
+from abm.places_rules import Supply
 from abm.run import Run
 from abm.scenario import Scenario
 from abm.simulate import simulate_many
@@ -76,9 +77,11 @@ def simulated_course(
     runs: int | None = None,
     first_seed: int = 4_000_000_000,
     workers: int = 1,
+    places: Supply | None = None,
 ) -> Reference:
     """Return the mean of simulated runs without behaviours: the reference of a scenario's runs with them.
 
+    All else must be as in those runs: families are in the parameters, `places` are the homes, if these are limited.
     With n runs it strays from the true mean by a part of 1 over the square root of n of what one run does; if None,
     there are as many runs as have two million children together, 4 to 64. Seeds are `first_seed` and those after it:
     keep them apart from those of the runs that answer to it.
@@ -89,7 +92,9 @@ def simulated_course(
     if runs < 1:
         raise CareError(f"The mean of {runs} runs is not possible", "reference", "Use 1 run or more")
     seeds = range(first_seed, first_seed + runs)
-    return course_of_runs(simulate_many(scenario, parameters, seeds, journey, workers=workers, log=False))
+    return course_of_runs(
+        simulate_many(scenario, parameters, seeds, journey, workers=workers, log=False, places=places)
+    )
 
 
 def course_of_runs(runs: Iterable[Run]) -> Reference:

@@ -33,8 +33,8 @@ _WHAT = "A run of journeys-abm, kept to go on with. Every child in it is simulat
 _AGAIN = "Begin the run again, or go on from an older checkpoint"
 _AS_BEGUN = "Give what the run was begun with"
 
-Earlier = tuple[tuple[int, NDArray[np.uint64]], ...]
-"""What held before each fork: (week of the fork, thresholds before it), in the order of weeks."""
+Earlier = tuple[tuple[int, NDArray[np.uint64], str], ...]
+"""What held before each fork: (week of the fork, thresholds before it, mark of what else decided), by weeks."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,18 @@ class ForkedRun(Run):
     @property
     def manifest(self) -> dict[str, Any]:
         """What it takes to get this run again, with the weeks of its forks."""
-        return {**super().manifest, "forked_at": [week for week, _ in self.earlier]}
+        return {**super().manifest, "forked_at": [week for week, _, _ in self.earlier]}
 
     def options(self, children: Any = None) -> pl.DataFrame:
         """Return every possibility as `Run.options` does, each with the chance that held in its week."""
         parts, begin = [], 0
-        for end, thresholds in (*self.earlier, (self.scenario.n_weeks, self.prepared.thresholds)):
+        mine = _beside(self.prepared, self.environment is not None)
+        for end, thresholds, mark in (*self.earlier, (self.scenario.n_weeks, self.prepared.thresholds, mine)):
             until = take(self.rows, slice(int(np.searchsorted(self.rows.week, end))))
             other = thresholds is not self.prepared.thresholds and not np.array_equal(
                 thresholds, self.prepared.thresholds
             )
-            if other and (self.environment is not None or self.families is not None):
+            if mark != mine or (other and mine):
                 raise CareError(
                     f"What else could have happened before week {end} is not known: the run had a system or families, "
                     "and was forked into other parameters",
@@ -113,18 +114,19 @@ def fork(engine: Engine, prepared: Prepared, system: System | None = None) -> Fo
         prepared, engine.population, engine.n_weeks, engine.seed, engine.log, engine.area, system, engine.sample
     )  # fmt: skip
     past = engine.earlier if isinstance(engine, Fork) else ()
-    other.earlier = (*past, (engine.week, engine.prepared.thresholds))
+    held = _beside(engine.prepared, engine.system is not None)
+    other.earlier = (*past, (engine.week, engine.prepared.thresholds, held))
     rows = take(engine._rows, slice(engine._n_rows))
     _take_over(other, engine.week, engine.people._asdict(), engine.flows[: engine.week], rows)
     if engine.system is not None and engine.environment is not None:
         _take_over_system(other, engine.system.conditions, engine.environment)
-    if other.families is not None:
-        if engine.families is None:
-            raise CareError("The run has no families that its fork could go on with", engine.area, "Begin a new run")
+    for what in ("families", "places"):
+        if (getattr(engine, what) is None) != (getattr(other, what) is None):
+            has = "no" if getattr(engine, what) is None else "its"
+            raise CareError(f"The run has {has} {what}, unlike its fork", engine.area, "Give what it was begun with")
+    if other.families is not None and engine.families is not None:
         other.families.go_on(engine.families.kept(), other.people)
-    if other.places is not None:
-        if engine.places is None:
-            raise CareError("The run has no places that its fork could go on with", engine.area, "Begin a new run")
+    if other.places is not None and engine.places is not None:
         other.places.go_on(engine.places.kept())
     return other
 
@@ -165,7 +167,8 @@ def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
         "luck_of": engine.area,
         "week": engine.week,
         "log": engine.log,
-        "forked_at": [week for week, _ in earlier],
+        "forked_at": [week for week, _, _ in earlier],
+        "forked_from": [mark for _, _, mark in earlier],
         "system": None if engine.system is None else list(engine.system.names),
         "marks": _marks(scenario, engine.prepared, engine.limits),
     }
@@ -175,7 +178,7 @@ def save_checkpoint(engine: Engine, scenario: Scenario, path: Path) -> None:
         **_named("now", now),
         **_named("log", engine.rows()._asdict()),
         "flows": engine.flows[: engine.week],
-        **_named("thresholds", {str(k): thresholds for k, (_, thresholds) in enumerate(earlier)}),
+        **_named("thresholds", {str(k): thresholds for k, (_, thresholds, _) in enumerate(earlier)}),
     }
     if engine.system is not None and engine.environment is not None:
         past = engine.environment
@@ -223,7 +226,8 @@ def load_checkpoint(path: Path, scenario: Scenario, prepared: Prepared, system: 
         population = Population(**{name: columns[f"children {name}"] for name, _, _ in COLUMNS})
         rows = Rows._make(columns[f"log {name}"] for name in Rows._fields)
         now = {name: columns[f"now {name}"] for name in _CHANGING}
-        earlier = tuple((week, columns[f"thresholds {k}"]) for k, week in enumerate(told["forked_at"]))
+        forks = zip(told["forked_at"], told["forked_from"], strict=True)
+        earlier = tuple((week, columns[f"thresholds {k}"], mark) for k, (week, mark) in enumerate(forks))
         week, flows = told["week"], columns["flows"]
         _refuse_what_cannot_be(prepared.journey, population, week, scenario.n_weeks, now, rows, flows)
         kind = Fork if earlier else Engine
@@ -254,6 +258,14 @@ _CHANGING = ("state", "history", "since")
 
 def _named(what: str, columns: dict[str, Any]) -> dict[str, NDArray[Any]]:
     return {f"{what} {name}": column for name, column in columns.items()}
+
+
+def _beside(prepared: Prepared, system: bool) -> str:
+    """Return a mark of what decides beside the thresholds, "" where nothing does."""
+    under, families = prepared.parameters, prepared.families
+    if under is None or (families is None and not system):
+        return ""
+    return mark_of((under.rates, under.multipliers, () if families is None else families))
 
 
 def _of(what: str, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

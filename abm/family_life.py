@@ -37,8 +37,8 @@ N_CIRCUMSTANCES = len(CIRCUMSTANCES.states)
 _STAGES = ("front_door", "plan", "care", "after_care")
 WEEKS_SINCE = ((0, 8), (8, 60), (0, 208), (52, 364))
 """First and last week since a referral in which children mostly are at the front door and on a plan; since coming into
-care, in which they are in care and home from it. Assumed, from published durations: an assessment takes six weeks, plans
-half a year to one, care two to four years."""
+care, in which they are in care and home from it. Assumed, from published durations: an assessment takes six weeks,
+plans half a year to one, care two to four years."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from abm.draws import area_seed, key_of
 from abm.errors import CareError
+from abm.pathway import WEEKS_PER_YEAR
 from abm.places_data import (
     EMERGENCY,
     HOME_CLOSED,
@@ -113,6 +114,7 @@ class Answers(NamedTuple):
     why: NDArray[np.uint8]
 
 
+_MOST_A_WEEK = 25
 NOBODY = Requests(np.zeros(0, np.int32), np.zeros(0, np.int8), np.zeros(0, np.bool_))
 
 
@@ -153,6 +155,12 @@ class Places:
                     self.n_homes - begin,
                 )  # fmt: skip
             self.reference[kind] = self.n_homes - begin
+            a_week = rules.recruit_per_year[kind] * int(self.reference[kind]) / WEEKS_PER_YEAR
+            if a_week > _MOST_A_WEEK:
+                raise CareError(
+                    f"{a_week:.0f} homes of one kind would begin in a week, more than are drawn well", area,
+                    "Simulate the area as a sample of its children (England: one in twenty)",
+                )  # fmt: skip
         self.who = Who(
             np.full(total, -1, np.int32), np.full(n, -1, np.int32), np.full(n, -1, np.int8), np.zeros(n, np.int32),
             np.zeros(n, np.uint8), np.zeros(N_WANTS, np.int64),

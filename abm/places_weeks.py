@@ -56,13 +56,15 @@ class PlacesTold(NamedTuple):
 
 @compiled(nogil=True)
 def who_asks(
-    begin: Any, end: Any, rows: Any, source: Any, need: Any, care: Any, people: Any, last: Any, asks: Any, left: Any
-) -> Any:
+    begin: Any, end: Any, rows: Any, source: Any, need: Any, care: Any, clock: Any, people: Any, last: Any, asks: Any,
+    left: Any,
+) -> Any:  # fmt: skip
     """Find who needs a home after a week, and who needs none any more, by the log's rows `begin` to before `end`.
 
     source  int32[E]  the state an edge leaves
     need    int8[S]   the need of a limited state, -1 for others
     care    bool[S]   states in which a child is looked after
+    clock   int32[S]  as of abm.kernels.Edges
     last    int32[N]  filled: the last row of each child with events
     asks    Requests  filled: whether it can stay where it was is told of each
     left    int32[.]  filled
@@ -78,7 +80,10 @@ def who_asks(
             continue
         state = people.state[child]
         if need[state] >= 0:
-            asks.child[n], asks.need[n], asks.roof[n] = child, need[state], care[source[rows.edge[r]]]
+            # Who can stay has been looked after on the same clock; where a plan for adoption ended, nobody can.
+            came_from = source[rows.edge[r]]
+            asks.child[n], asks.need[n] = child, need[state]
+            asks.roof[n] = care[came_from] and clock[came_from] == clock[state]
             n += 1
         else:
             left[m] = child
@@ -188,7 +193,17 @@ class PlacesWeeks:
         asks = Requests(np.empty(size, np.int32), np.empty(size, np.int8), np.empty(size, np.bool_))
         left = np.empty(size, np.int32)
         n, m = who_asks(
-            begin, end, course._rows, self._source, self._need, self._care, course.people, self._last, asks, left
+            begin,
+            end,
+            course._rows,
+            self._source,
+            self._need,
+            self._care,
+            course.edges.clock,
+            course.people,
+            self._last,
+            asks,
+            left,
         )
         answers = self.places.advance(Requests(asks.child[:n], asks.need[:n], asks.roof[:n]), left[:m])
         course.make_room(2 * answers.child.size)

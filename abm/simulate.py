@@ -44,7 +44,10 @@ def check_population(journey: Journey, population: Population) -> None:
     """
     tables, there = journey.tables, population.enter_edge < 0
     source = tables.source[np.where(there, 0, population.enter_edge)]
+    if len(population) and not np.bincount(np.maximum(population.family, 0)).all():
+        raise CareError("Families are not numbered 0, 1, 2 and so on", "the population", "Leave no number out")
     problems = (
+        ("has no family", population.family < 0),
         ("is in a state that is not declared", population.state >= tables.n_states),
         ("is on day one in a state that is left at once", there & tables.at_once[population.state % tables.n_states]),
         ("has a history that is not declared", population.history >= N_HISTORIES),

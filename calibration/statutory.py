@@ -84,7 +84,7 @@ def read_sources(path: Path = SOURCES) -> tuple[Source, ...]:
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="")
             missing = [c for c in columns if c not in (reader.fieldnames or ())]
             if missing:

@@ -105,7 +105,7 @@ def divert(
         which nobody is expected to come into care.
     """
     who = tuple(who)
-    _fail_if_not_possible(scenario, first_year, share, who)
+    _fail_if_not_possible(scenario, parameters, first_year, share, who)
     start, n_years = first_year - scenario.first_year, scenario.n_years
     field = MeanField(journey, fine_grid(journey))
     base = prepare(parameters, journey)
@@ -161,7 +161,13 @@ def _at_end(path: Trajectory, journey: Journey) -> float:
     return float(evaluate(output_named(LOOKED_AFTER), journey, path.stocks, path.flows)[-1])
 
 
-def _fail_if_not_possible(scenario: Scenario, first_year: int, share: float, who: Sequence[str]) -> None:
+def _fail_if_not_possible(
+    scenario: Scenario, parameters: Parameters, first_year: int, share: float, who: Sequence[str]
+) -> None:
+    if parameters.families is not None:
+        raise CareError(
+            "A diversion is worked out without families", scenario.area_code, "Give parameters without them"
+        )
     if not 0 < share < 1:
         raise CareError(f"{share:g} is not a share of children who come into care", remedy="Use one between 0 and 1")
     if first_year not in scenario.years:

@@ -276,5 +276,28 @@ def test_a_run_goes_on_with_its_families_as_if_nothing_had_been(tmp_path, week):
     other = prepare(of_families(replace(WILD, kin=0.9), 2), JOURNEY)
     with pytest.raises(CareError, match="other families"):
         load_checkpoint(tmp_path / "kept", area, other)
-    with pytest.raises(CareError, match="no families"):
-        fork(begin(area, prepare(busy_parameters(2), JOURNEY), 3), prepared)
+    plain = prepare(busy_parameters(2), JOURNEY)
+    for one, two in ((plain, prepared), (prepared, plain)):
+        with pytest.raises(CareError, match="families, unlike its fork"):
+            fork(begin(area, one, 3), two)
+
+
+def test_what_else_could_have_happened_is_not_made_up_after_a_fork_into_another_family_life():
+    area, prepared = small_area(200, 104), prepare(of_families(WILD, 2), JOURNEY)
+    engine = begin(area, prepared, 3)
+    engine.advance(60)
+    for life, known in ((WILD, True), (replace(WILD, hazard={}), False)):
+        other = fork(engine, prepare(of_families(life, 2), JOURNEY))
+        other.advance(area.n_weeks)
+        run = other.run(area)
+        if known:
+            assert run.options().height > 0
+        else:
+            with pytest.raises(CareError, match="is not known"):
+                run.options()
+
+
+def test_families_without_a_number_between_are_refused():
+    people = population_of(family=[0, 2], birth_week=[-60, -60], state=np.ones(2))
+    with pytest.raises(CareError, match="numbered 0, 1, 2"):
+        simulate(empty_scenario(5), pair_rates(), 1, THREE, population=people)

@@ -13,6 +13,7 @@ from abm.journey import JOURNEY
 from abm.mesa_model import CareModel
 from abm.places import EMERGENCY, IN_KIND, KINDS, OUT_OF_KIND, Rules
 from abm.places_rules import Supply
+from abm.population import population_of
 from abm.prepared import prepare
 from abm.simulate import simulate
 from tests.abm.test_family_life import WILD
@@ -156,8 +157,10 @@ def test_a_run_goes_on_with_its_places_as_if_nothing_had_been(tmp_path, week):
             assert np.array_equal(mine, theirs)
     with pytest.raises(CareError, match="other places"):
         load_checkpoint(tmp_path / "kept", AREA, prepare(BUSY, JOURNEY, PLENTY))
-    with pytest.raises(CareError, match="no places"):
-        fork(begin(AREA, prepare(BUSY, JOURNEY), 3), prepared)
+    plain = prepare(BUSY, JOURNEY)
+    for one, two in ((plain, prepared), (prepared, plain)):
+        with pytest.raises(CareError, match="places, unlike its fork"):
+            fork(begin(AREA, one, 3), two)
     # A fork into other rules is what an intervention is: the past is shared.
     more = replace(FEW, rules=replace(CHANGING, recruit_per_year=(3.0, 3.0, 0.0, 0.0)))
     engine = begin(AREA, prepared, 3)
@@ -167,6 +170,28 @@ def test_a_run_goes_on_with_its_places_as_if_nothing_had_been(tmp_path, week):
     run = other.run(AREA)
     assert (run.flows[:60] == whole.flows[:60]).all()
     assert run.places.accounts[-1, 0] > whole.places.accounts[-1, 0]
+
+
+def test_where_a_plan_for_adoption_ended_the_child_moves_and_its_clock_with_it():
+    """No foster home is free and adoption plans end: nobody stays with adopters on a clock that says otherwise."""
+    n = 300
+    rates = np.zeros_like(BUSY.rates)
+    rates[JOURNEY.edges_of("adoption_plan_ended")] = 30.0
+    rates[JOURNEY.tables.outcome] = 1.0
+    people = population_of(
+        birth_week=np.full(n, -300), state=np.full(n, JOURNEY.state_index["placed_for_adoption"]),
+        history=np.full(n, 2), since_week=np.full(n, -40),
+    )  # fmt: skip
+    none = Supply(Beds(0.0, 0), Rules())
+    run = simulate(
+        empty_scenario(30), replace(BUSY, rates=rates), 1, JOURNEY, population=people, prepared=None, places=none
+    )
+    run.check()
+    ended = run.rows.edge == JOURNEY.edge("adoption_plan_ended", "placed_for_adoption")
+    assert ended.sum() > n / 2
+    assert run.stocks[-1, JOURNEY.state_index["foster"]] == 0
+    assert run.stocks[-1, JOURNEY.state_index["other_placement"]] == ended.sum()
+    assert run.stocks[-1, JOURNEY.state_index["placed_for_adoption"]] == n - ended.sum()
 
 
 def test_a_journey_without_such_homes_has_no_places():
