@@ -18,7 +18,7 @@ from abm.compiled import compiled
 from abm.errors import CareError
 from abm.exact import kernel_fires
 from abm.parameters import CERTAIN, STEPS_PER_UNIT, Parameters, expm1_exact, threshold
-from abm.pathway import N_HISTORIES, WEEKS_PER_YEAR, Journey
+from abm.pathway import N_HISTORIES, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, Journey
 
 UNIT = STEPS_PER_UNIT
 """The factor that changes nothing."""
@@ -91,11 +91,15 @@ def strengths(parameters: Parameters, journey: Journey) -> NDArray[np.float64]:
 def largest_thresholds(
     thresholds: NDArray[np.uint64], strength: NDArray[np.float64], limits: NDArray[np.int64], journey: Journey
 ) -> NDArray[np.uint64]:
-    """Return the thresholds of weekly edges under the largest factors of any history, uint64[Y, E, G, B]."""
+    """Return the thresholds of weekly edges under the largest factors, of each group's history, uint64[Y, E, G, B]."""
     out, tables = thresholds.copy(), journey.tables
-    most = np.maximum(limits.max(axis=1), UNIT)[tables.transition]
-    for e in np.flatnonzero(tables.weekly & (most > UNIT)):
-        out[:, e] = np.maximum(out[:, e], threshold(-expm1_exact(-strength[..., e] * (most[e] / _UNIT))))
+    most = np.maximum(limits, UNIT)[tables.transition] / _UNIT
+    # Groups are told apart by history last; those who came alone are not told apart by it.
+    of_group = np.concatenate([np.tile(np.arange(N_HISTORIES), UNACCOMPANIED_GROUP // N_HISTORIES), [-1, -1]])
+    by_group = np.where(of_group >= 0, most[:, of_group], most.max(axis=1)[:, None])
+    for e in np.flatnonzero(tables.weekly & (by_group > 1).any(axis=1)):
+        under = threshold(-expm1_exact(-strength[..., e] * by_group[e][:, None]))
+        out[:, e] = np.maximum(out[:, e], under)
     return out
 
 
