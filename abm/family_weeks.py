@@ -195,7 +195,7 @@ def set_contexts(
                 for y in range(first[mine], first[mine + 1]):
                     together += 1 if y != x and people.state[member[y]] == people.state[i] else 0
             context = 1 + ((min(together, MOST_TOGETHER) - 1) * N_CIRCUMSTANCES + families.state[mine]) * 2 + kin[mine]
-            if tables.wider[people.context[i], context]:
+            if tables.wider[people.context[i], context] and tables.counted[people.state[i]]:
                 people.due[i] = min(people.due[i], then)
             people.context[i] = context
 
