@@ -59,7 +59,7 @@ class Edges(NamedTuple):
     clock         int32[S]      states with equal numbers share a clock
     at_once       bool[S]
     quiet         bool[S]       draws are made a year at a time
-    band          int32[S, C]   band of time by weeks on the clock
+    band          uint8[S, C]   band of time by weeks on the clock
     """
 
     weekly_first: NDArray[np.int32]
@@ -75,7 +75,7 @@ class Edges(NamedTuple):
     clock: NDArray[np.int32]
     at_once: NDArray[np.bool_]
     quiet: NDArray[np.bool_]
-    band: NDArray[np.int32]
+    band: NDArray[np.uint8]
 
 
 class Chances(NamedTuple):
@@ -141,7 +141,7 @@ def edges_of(journey: Journey) -> Edges:
     if "moved_away" in journey.transition_index:
         for e in journey.edges_of("moved_away"):
             departure[tables.source[e]] = e
-    band = tables.band.astype(np.int32)
+    band = tables.band.astype(np.uint8)
     return Edges(
         *listed(tables.weekly),
         *listed(tables.outcome),
@@ -296,11 +296,11 @@ def advance_span(
                     continue
                 calendar = week // WEEKS_PER_YEAR
                 end = min(end, (calendar + 1) * WEEKS_PER_YEAR)
-                band = edges.band[state, min(week - since - 1, n_clock - 1)]
+                band = int(edges.band[state, min(week - since - 1, n_clock - 1)])
                 if edges.quiet[state]:
                     # The first event until then, from the small draws of the year.
                     stamp, found = np.uint64(calendar), end
-                    last_band = edges.band[state, min(end - since - 2, n_clock - 1)]
+                    last_band = int(edges.band[state, min(end - since - 2, n_clock - 1)])
                     for x in range(first, last):
                         trial = edges.weekly[x]
                         last_cell = int(cells[year, trial, group, band])
@@ -338,7 +338,7 @@ def advance_span(
                                 if then < stop:
                                     trial_draw = kernel_size(where, cell)
                                     then_group = group_at(then - birth, risk, history, uasc)
-                                    then_band = edges.band[state, min(then - since - 1, n_clock - 1)]
+                                    then_band = int(edges.band[state, min(then - since - 1, n_clock - 1)])
                                     trial_threshold = thresholds[year, then_group, then_band, trial]
                                     if factored:
                                         under = factor[trial, history] * by_context[context, trial]
@@ -376,7 +376,7 @@ def advance_span(
                         drawn_for[at] = -1
                     while week < end:
                         group = group_at(week - birth, risk, history, uasc)
-                        band = edges.band[state, min(week - since - 1, n_clock - 1)]
+                        band = int(edges.band[state, min(week - since - 1, n_clock - 1)])
                         for x in range(first, last):
                             trial = edges.weekly[x]
                             trial_threshold = thresholds[year, group, band, trial]
