@@ -84,7 +84,8 @@ class Chances(NamedTuple):
     thresholds  uint64[Y, G, B, E]
     cells       int8[Y, E, G, B]     of quiet states: the last cell (see `abm.quiet`) that a threshold of a band can
                                      reach within a year; it decides where is looked, and changes no result
-    factored    bool                 whether any factor is other than 1; if so, the span is one week
+    factored    True or None         whether any factor is other than 1; if so, the span is one week. It is None and not
+                                     False so that loops without factors are compiled for themselves
     strength    float64[Y, G, B, E]  hazards of a week and weights of outcomes: what factors act on (`abm.factors`)
     factor      int64[E, H]          by edge and history, in 1/1024
     context     int64[C, E]          by the child's context, that is its family's, and edge, in 1/1024
@@ -94,7 +95,7 @@ class Chances(NamedTuple):
 
     thresholds: NDArray[np.uint64]
     cells: NDArray[np.int8]
-    factored: bool
+    factored: bool | None
     strength: NDArray[np.float64]
     factor: NDArray[np.int64]
     context: NDArray[np.int64]

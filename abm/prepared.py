@@ -61,7 +61,7 @@ class Prepared:
         """What decides in runs without a system."""
         none = np.zeros((0, 0), np.int64)
         return Chances(
-            self.by_group, self.cells, False, np.zeros((0, 0, 0, 0)), none, none,
+            self.by_group, self.cells, None, np.zeros((0, 0, 0, 0)), none, none,
             none.astype(np.int8), none.astype(np.uint64),
         )  # fmt: skip
 
@@ -91,7 +91,7 @@ class Prepared:
             # A little more, so that no rounding of a chance under a family's factor is missed.
             cells = cells_of(reachable(most + np.where(most > 0, _SPARE, np.uint64(0))))
             self._within[key] = Chances(
-                self.by_group, cells, self.families is not None, strength, factor, context,
+                self.by_group, cells, True if self.families is not None else None, strength, factor, context,
                 cells_further(context, UNIT), np.zeros((0, 0), np.uint64),
             )  # fmt: skip
         return self._within[key]
