@@ -171,3 +171,9 @@ def test_a_table_that_is_not_one_is_told(tmp_path):
     with pytest.raises(CareError, match="more cells than columns"):
         read_statutes(path)
     assert [source.number for source in read_sources(SOURCES)] == list(range(1, len(read_sources()) + 1))
+
+
+def test_a_table_as_a_spreadsheet_saves_it_is_read(tmp_path):
+    path = tmp_path / "rules.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + RULES.read_bytes())
+    assert read_statutes(path) == read_statutes(RULES)

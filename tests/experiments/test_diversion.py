@@ -11,6 +11,7 @@ import pytest
 
 from abm.cohorts import columns_of
 from abm.errors import CareError
+from abm.family_life import FamilyLife
 from abm.journey import JOURNEY
 from abm.meanfield import MeanField
 from abm.outputs import CARE, evaluate, output_named
@@ -203,6 +204,11 @@ def test_those_who_would_stay_shortest_or_longest_go_first(case: Case):
 def test_what_cannot_be_is_refused(case: Case, asked: dict, message: str):
     with pytest.raises(CareError, match=message):
         divert(case.scenario, case.parameters, **{"first_year": FIRST_YEAR, **asked})
+
+
+def test_with_families_it_is_refused(case: Case):
+    with pytest.raises(CareError, match="without families"):
+        divert(case.scenario, replace(case.parameters, families=FamilyLife()), FIRST_YEAR)
 
 
 def test_where_nobody_comes_into_care_nobody_can_be_diverted(case: Case):
