@@ -88,6 +88,7 @@ def journeys(folder: Path) -> None:
             "digest": run.digest,
             "assumed": [*journey_assumptions(made.fitted), *manifest.get("mechanisms", {}).get("told", ())],
             "also": [ALSO[name] for name in manifest.get("mechanisms", {}).get("on", ()) if name in ALSO],
+            "together": FAMILIES in manifest.get("mechanisms", {}).get("on", ()),
         },
     )
     results.add_to_manifest(folder)

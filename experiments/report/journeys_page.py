@@ -50,7 +50,7 @@ def write_journeys_page(
     about
         area, area_code, seed, first_day ("2020-04-01"), n_weeks, scale (children that one simulated child stands
         for), version, digest, assumed (sentences); and if mechanisms are on, also (sentences: what else chances depend
-        on).
+        on) and together (whether what happens to one child touches brothers and sisters).
 
     Errors
     ------
@@ -149,6 +149,7 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
         "scale": float(about["scale"]),
         "assumed": [str(line) for line in about["assumed"]],
         "also": [str(line) for line in about.get("also", ())],
+        "together": bool(about.get("together", False)),
     }
 
 

@@ -253,6 +253,7 @@ def test_both_pages_are_made_of_the_folder_alone(here: Path, tmp_path: Path) -> 
     header, columns = unpack_page(folder / results.JOURNEYS)
     assert {4, 5} <= set(columns["event.origin"].tolist())
     assert len(header["about"]["also"]) == 3
+    assert header["about"]["together"] is True
     assert unpack_page(folder / results.REPORT)[0]["system"]["told"]
 
 

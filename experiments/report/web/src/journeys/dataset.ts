@@ -53,6 +53,8 @@ export interface About {
   assumed: string[];
   /** What else the chances depend on in this run, as sentences. */
   also: string[];
+  /** Whether what happens to one child touches brothers and sisters. */
+  together: boolean;
 }
 
 export interface Words {

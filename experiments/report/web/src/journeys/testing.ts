@@ -65,7 +65,7 @@ export interface ToyChild {
 export const HEADER: Header = {
   about: {
     area: "Toytown", area_code: "E06000000", seed: 1, first_day: "2020-04-01", n_weeks: 520, scale: 1, version: "0",
-    digest: "0", assumed: [], also: [],
+    digest: "0", assumed: [], also: [], together: false,
   },
   legend: {
     states: STATES.map(([key, stage]) => ({
