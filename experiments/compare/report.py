@@ -128,7 +128,7 @@ def report_tables(comparison: Comparison) -> dict[str, pl.DataFrame]:
     out["children_in_need"] = tables.children_in_need_table(years, points, comparison.runs, system)
     out["factors"] = tables.factors_table(fitted.logs, comparison.fit.system.logs, CARRIED_AHEAD_FROM, first)
     out["beside"] = tables.beside_table(years, comparison.runs, system, (first, fitted.fitted_to, last))
-    out["left_out"] = tables.left_out_table()
+    out["left_out"] = tables.left_out_table(comparison.manifest.get("mechanisms", {}).get("on", ()))
     out["counts"] = tables.counts_table()
     return out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from abm.outputs import OUTPUTS
 from calibration.levers import LEVERS
 from calibration.literature import read_literature
 from calibration.statistics import ENGLAND
+from experiments.asked import BEHAVIOURS, CLOCKS, FAMILIES, PLACES
 from experiments.compare.frames import COMPARED, QUANTILES, Points, bounds, quantile, shown_figures
 from experiments.run import EVER_REFERRED, OPEN_AT_31_MARCH, RETURNS_SEEN
 
@@ -125,8 +126,12 @@ def counts_table() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["figure", "published_as", "where_the_model_differs"], orient="row")
 
 
-def left_out_table() -> pl.DataFrame:
-    """Return what each view knows and leaves out."""
+def left_out_table(on: Collection[str] = ()) -> pl.DataFrame:
+    """Return what each view knows and leaves out in a run with these mechanisms on."""
+
+    def told(mechanism: str, then: str, otherwise: str = "left out in this run") -> str:
+        return then if mechanism in on else otherwise
+
     rows = [
         ("Ages", "one rate for all ages; turning 18 is a rate", "single weeks of age; leaving at 18 is a date"),
         (
@@ -135,12 +140,31 @@ def left_out_table() -> pl.DataFrame:
             "chances change with the time on a plan, in care and since the last closure",
         ),
         ("History", "a child known before is as likely to return as any other", "being known before raises the chance"),
-        ("Differences between families", "none", "four classes of risk that brothers and sisters share"),
-        ("Brothers and sisters", "none", "they share the class of risk, but are referred and placed one by one"),
+        (
+            "Differences between families",
+            "none",
+            "four classes of risk that brothers and sisters share"
+            + told(FAMILIES, ", and circumstances that move and answer to help", ""),
+        ),
+        (
+            "Brothers and sisters",
+            "none",
+            told(
+                FAMILIES,
+                "referred, assessed, placed and home again together or not, by assumed chances",
+                "they share the class of risk, but are referred and placed one by one",
+            ),
+        ),
         ("Chance", "one line of expected numbers", "every run differs; bands over runs"),
         ("Distinct children in a year", "events are counted", "children are counted once"),
         ("A single journey", "none", "every child has one, event by event"),
-        ("Places, workload, thresholds, money", "left out in this version", "left out in this version"),
+        ("Places", "left out", told(PLACES, "homes by kind, distance and ages; a child may have to wait for one")),
+        (
+            "Workload, thresholds, money",
+            told(BEHAVIOURS, "left out; beside it a line with the same behaviours"),
+            told(BEHAVIOURS, "the system answers to them each week"),
+        ),
+        ("Reviews and time limits", "left out", told(CLOCKS, "part of what is decided falls in their weeks")),
         ("Policies", "left out in this version", "left out in this version"),
     ]
     return pl.DataFrame(rows, schema=["what", "system_dynamics", "agent-based_model"], orient="row")

@@ -118,3 +118,8 @@ def test_what_is_counted_and_left_out() -> None:
     assert counts_table()["figure"].to_list() == [output.label for output in OUTPUTS if output.shown]
     assert left_out_table().columns == ["what", "system_dynamics", "agent-based_model"]
     assert left_out_table().null_count().sum_horizontal().item() == 0
+    plain, all_on = left_out_table(), left_out_table(("families", "behaviours", "places", "clocks"))
+    assert plain["what"].to_list() == all_on["what"].to_list()
+    changed = (plain["agent-based_model"] != all_on["agent-based_model"]).sum()
+    assert changed == 5
+    assert not any("left out in this run" in cell for cell in all_on["agent-based_model"])
