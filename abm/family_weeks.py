@@ -48,7 +48,8 @@ def join_in(
     acted          int16[N]     the last week in which something happened to a child
     rows, n_rows   the log so far, to be gone on with
 
-    Who has an event of its own in a week joins in none. Of several events it joins in the first that it may.
+    Who has an event of its own in a week joins in none, and nobody joins in what can never happen to a child like
+    it. Of several events it joins in the first that it may.
     Returns (row, n_rows, state, group): the row that it stopped at because the log was full, to be called with again
     (`end`: none). If a state is told, nothing could follow there for a child of that group, whose row is told then.
     """
@@ -90,6 +91,8 @@ def join_in(
             other = int(member[x])
             if acted[other] == week or people.state[other] != source:
                 continue
+            if _chance_of(week, year, other, edge, edges, chances, people) == 0:
+                continue
             draw = kernel_word(low, high, np.uint64(people.child[other]), np.uint64(week), tables.purpose[edge])
             if draw >= tables.join[edge]:
                 continue
@@ -103,6 +106,15 @@ def join_in(
             if state >= 0:
                 return other, n_rows, state, group
     return end, n_rows, -1, -1
+
+
+@compiled(inline=True)
+def _chance_of(week: Any, year: Any, i: Any, edge: Any, edges: Any, chances: Any, people: Any) -> Any:
+    """Return the threshold that a weekly edge has for a child this week: who never has an event joins in none."""
+    band = int(edges.band[people.state[i], min(week - int(people.since[i]) - 1, edges.band.shape[1] - 1)])
+    age = week - int(people.birth_week[i])
+    group = group_at(age, int(people.risk[i]), int(people.history[i]), people.uasc[i])
+    return chances.thresholds[year, group, band, edge]
 
 
 @compiled(inline=True)
@@ -138,7 +150,8 @@ def _live_through(
             if ahead < end and rows.step[ahead] > 0 and tables.source[rows.edge[ahead]] == state:
                 same = int(rows.edge[ahead])
                 ahead += 1
-                if tables.join[same] > 0:
+                # Nobody follows to where a child like it never goes: to supported accommodation under 16, say.
+                if tables.join[same] > 0 and chances.thresholds[year, group, 0, same] > 0:
                     draw = kernel_word(low, high, identity, np.uint64(week), tables.purpose[same])
                     if draw < tables.join[same]:
                         edge, threshold, joined = same, tables.join[same], JOINED
@@ -166,7 +179,7 @@ def set_contexts(
     family    int32[.]  the family of each of them
     families  People    their state is in which circumstances they are; their context is filled
     kin       uint8[F]
-    touched   int16[F]  the last turn in which a family's contexts were set
+    touched   int32[F]  the last turn in which a family's contexts were set
     """
     for r in range(begin, end):
         mine = family[of[r]]

@@ -24,37 +24,21 @@ def count_flows(rows: Any, first: Any, last: Any, flows: Any) -> None:
 
 
 @compiled(nogil=True)
-def order_by_child(rows: Any, n_rows: Any, n_children: Any) -> Any:
-    """Return int64[n_rows]: the order of log rows by child, else as they are (a stable counting sort)."""
-    first = np.zeros(n_children + 1, np.int64)
-    for r in range(n_rows):
-        first[rows.child[r] + 1] += 1
-    for child in range(n_children):
-        first[child + 1] += first[child]
-    order = np.empty(n_rows, np.int64)
-    for r in range(n_rows):
-        child = rows.child[r]
-        order[first[child]] = r
-        first[child] += 1
-    return order
+def order_by(column: Any, n_rows: Any, n_values: Any) -> Any:
+    """Return int64[n_rows]: the order of log rows by a column, else as they are (a stable counting sort).
 
-
-@compiled(nogil=True)
-def order_by_week(rows: Any, n_rows: Any, n_weeks: Any) -> Any:
-    """Return int64[n_rows]: the order of log rows by week, else as they are (a stable counting sort).
-
-    Spans are written child by child, so within a week the rows are in the order of children and steps already.
+    Spans without families and places are written child by child, so by week they are in order already.
     """
-    first = np.zeros(n_weeks + 1, np.int64)
+    first = np.zeros(n_values + 1, np.int64)
     for r in range(n_rows):
-        first[rows.week[r] + 1] += 1
-    for week in range(n_weeks):
-        first[week + 1] += first[week]
+        first[column[r] + 1] += 1
+    for value in range(n_values):
+        first[value + 1] += first[value]
     order = np.empty(n_rows, np.int64)
     for r in range(n_rows):
-        week = rows.week[r]
-        order[first[week]] = r
-        first[week] += 1
+        value = column[r]
+        order[first[value]] = r
+        first[value] += 1
     return order
 
 
@@ -64,7 +48,7 @@ def list_options(
 ) -> Any:
     """List what could have happened at each event of the chosen children, by reading their log again.
 
-    factors  int64[weeks, E, H]  of each week where `chances` are factored, else of no weeks
+    factors  int32[weeks, E, H]  of each week where `chances` are factored, else of no weeks
     people   People     as on day one; state, history and since are changed
     rows     Rows       the log in its canonical order; `child` is a position in `people`
     chosen   bool[N]    children whose options are listed

@@ -14,7 +14,7 @@ from abm.events import Rows, stocks_from_flows, take
 from abm.factors import UNIT, System, checked_factors, checked_limits, environment, no_factors
 from abm.family_weeks import Families
 from abm.kernels import Chances
-from abm.log_kernels import order_by_child, order_by_week
+from abm.log_kernels import order_by
 from abm.parameters import Parameters
 from abm.pathway import (
     AGE_BANDS,
@@ -166,9 +166,9 @@ class Engine(Course):
     def rows(self) -> Rows:
         """Return the log so far in its canonical order: week, child, step."""
         if self.families is None and self.places is None:
-            return take(self._rows, order_by_week(self._rows, self._n_rows, self.n_weeks))
-        by_child = take(self._rows, order_by_child(self._rows, self._n_rows, len(self.population)))
-        return take(by_child, order_by_week(by_child, self._n_rows, self.n_weeks))
+            return take(self._rows, order_by(self._rows.week, self._n_rows, self.n_weeks))
+        by_child = take(self._rows, order_by(self._rows.child, self._n_rows, len(self.population)))
+        return take(by_child, order_by(by_child.week, self._n_rows, self.n_weeks))
 
     def run(self, scenario: Scenario) -> Run:
         """Return the finished run."""

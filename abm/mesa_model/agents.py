@@ -186,17 +186,26 @@ class ChildAgent(View):
             step += 1
             if not tables.at_once[state]:
                 break
-            follows = self._joins(ahead.pop(0)) if ahead and tables.source[ahead[0]] == state else None
+            follows = self._joins(ahead.pop(0), group, 0) if ahead and tables.source[ahead[0]] == state else None
             if follows is not None:
                 event, joined = follows, JOINED
             else:
                 event, ahead = self._outcome(state, group), []
         people.state[i], people.history[i], people.since[i] = state, history, since
 
-    def _joins(self, edge: int) -> tuple[int, int, int] | None:
-        """Return the event of a child who joins in what a brother or sister had, or None: the draw decides."""
+    def joins(self, edge: int) -> tuple[int, int, int] | None:
+        """Return the event of a child who joins in what happened to a brother or sister by a weekly chance, or None."""
+        band = self.model.journey.tables.band
+        clock = min(self.weeks_on_clock, band.shape[1] - 1)
+        return self._joins(edge, self._group(), int(band[self.model.run.people.state[self.row], clock]))
+
+    def _joins(self, edge: int, group: int, band: int) -> tuple[int, int, int] | None:
+        """Return the event of a child who joins in: if it can happen to a child like it at all, the draw decides."""
         run = self.model.run
         assert run.families is not None
+        by_year = run.prepared.thresholds
+        if by_year[min(run.week // WEEKS_PER_YEAR, len(by_year) - 1), edge, group, band] == 0:
+            return None
         chance, purpose = int(run.families.tables.join[edge]), int(run.families.tables.purpose[edge])
         draw = word(run.key, int(run.people.child[self.row]), run.week, purpose)
         return (edge, chance, draw) if draw < chance else None
@@ -302,7 +311,7 @@ class FamilyAgent(View):
                 state = journey.states[journey.tables.source[events[0]]].key
                 for other in self.children:
                     if other.row not in acted and other.state == state:
-                        event = other._joins(events[0])
+                        event = other.joins(events[0])
                         if event is not None:
                             acted.add(other.row)
                             other.live_through(event, like=events[1:])

@@ -16,6 +16,7 @@ from abm.family_tables import N_CONTEXTS, circumstances_of, context_of, family_t
 from abm.family_weeks import members_of
 from abm.journey import JOURNEY
 from abm.mesa_model import CareModel
+from abm.pathway import group_of
 from abm.population import population_of
 from abm.prepared import prepare
 from abm.simulate import simulate
@@ -201,6 +202,28 @@ def test_babies_are_referred_at_birth_where_a_brother_or_sister_is_known():
     assert abs(asked.sum() - 0.6 * n / 2) < 5 * np.sqrt(n / 2 * 0.24)
     assert (run.events["origin"].to_numpy()[asked] == TOGETHER).all()
     run.check()
+
+
+def test_nobody_joins_in_what_never_happens_to_a_child_like_it():
+    """Pairs of 17 and 5: what only the elder can have, by the week or at once, the younger has not."""
+    n = 1_000
+    rates = rates_of(THREE, was_asked=4.0, was_sent_home=1.0, help_began=1.0, help_ended=4.0)
+    young = [group_of(age, risk, history) for age in range(4) for risk in range(4) for history in range(3)]
+    for key, at_once in (("help_began", True), ("was_asked", False)):
+        mine = rates.copy()
+        mine[np.ix_(THREE.edges_of(key), young)] = 0.0
+        life = FamilyLife(together={"was_asked": 1.0}, follows={"asked": 1.0}, referral="was_asked")
+        people = population_of(
+            family=np.repeat(np.arange(n), 2), birth_week=np.tile([-860, -260], n), since_week=np.full(2 * n, -60),
+            state=np.full(2 * n, THREE.state_index["at_home"]),
+        )  # fmt: skip
+        run = simulate(
+            empty_scenario(60), replace(parameters_of(THREE, mine, 2), families=life), 1, THREE, population=people
+        )
+        elder = run.population.birth_week[run.rows.child] == -860
+        happened = run.rows.edge == THREE.edge(key, "asked" if at_once else "at_home")
+        assert (happened & elder).sum() > n / 2
+        assert not (happened & ~elder).any()
 
 
 def test_kin_are_there_for_all_children_of_a_family():

@@ -13,7 +13,7 @@ from abm.draws import week_word, word
 from abm.errors import CareError
 from abm.events import new_rows
 from abm.kernels import AGE_EDGES_WEEKS, age_band, group_at
-from abm.log_kernels import order_by_week
+from abm.log_kernels import order_by
 from abm.parameters import CERTAIN
 from abm.pathway import N_GROUPS, UNACCOMPANIED_GROUP, Journey, group_of
 from abm.population import population_of
@@ -239,8 +239,8 @@ def test_groups_in_the_loop_are_those_of_the_grammar():
 def test_rows_are_put_in_the_order_of_weeks():
     rows = new_rows(6)
     rows.week[:] = [3, 0, 3, 1, 0, 3]
-    assert order_by_week(rows, 6, 4).tolist() == [1, 4, 3, 0, 2, 5]
-    assert order_by_week(rows, 0, 4).tolist() == []
+    assert order_by(rows.week, 6, 4).tolist() == [1, 4, 3, 0, 2, 5]
+    assert order_by(rows.week, 0, 4).tolist() == []
 
 
 THREE_WAYS = Journey(
