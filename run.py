@@ -29,7 +29,7 @@ PAGE = ROOT / "experiments" / "report" / "web_dist"
 # What the demonstration needs, what the tests and the documentation need with it, and Node.js where it is missing.
 RUNTIME, FULL, NODE = "requirements.txt", "requirements-dev.txt", "requirements-node.txt"
 OLDEST_NODE = 20
-COMPILE = "uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11"
+COMPILE = "uv pip compile --quiet --universal --only-binary :all: --generate-hashes --no-header --python-version 3.11"
 
 JOBS = """\
 Jobs (python3 run.py JOB, on Windows py run.py JOB; further words are passed on):
