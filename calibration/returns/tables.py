@@ -30,8 +30,8 @@ OF_REFERRAL = {**KEY, "number": pl.UInt16}
 CARE_SCHEMAS: dict[str, dict[str, Any]] = {
     "children": {**KEY, "birth": DAY, "sex?": pl.UInt8, "uasc": YES, "uasc_until?": DAY},
     "episodes": {
-        **KEY, "start": DAY, "end?": DAY, "rne?": TEXT, "legal?": TEXT, "need?": TEXT, "place?": TEXT, "provider?": TEXT,
-        "rec?": TEXT, "place_change?": TEXT, **WHERE,
+        **KEY, "start": DAY, "end?": DAY, "rne?": TEXT, "legal?": TEXT, "need?": TEXT, "place?": TEXT,
+        "provider?": TEXT, "rec?": TEXT, "place_change?": TEXT, **WHERE,
     },
 }  # fmt: skip
 """Columns of each care table; a name with "?" may be null. Sex is 0 for a girl, 1 for a boy, as in `abm.population`."""
