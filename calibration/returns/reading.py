@@ -1,0 +1,378 @@
+"""Any file of a return as tables of text: every cell trimmed, with the file and the row it stands in.
+
+Text in UTF-8 (with or without mark), UTF-16, or else Windows-1252; cells parted by comma, semicolon or tab; workbooks
+(.xlsx, .xlsm, .xls, .xlsb, .ods) with every sheet a table. Capitals, spaces and signs in a header do not matter:
+`header_key`. Rows are counted as a spreadsheet counts them, so that a person finds the cell. A row that is wider or
+narrower than the header is a finding. A file that cannot be opened stops with a CareError; one that holds no table is a
+finding. Cells stay text: `reading_dates` makes dates of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import fastexcel
+import polars as pl
+
+from abm.errors import CareError, did_you_mean
+from calibration.returns.findings import Findings, Rule
+
+WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+TEXTS = frozenset({".csv", ".txt", ".tsv"})
+_SEARCHED, _CHUNK = 30, 100_000
+_BLANKS = " \t\r\n\f\v\u00a0\ufeff\u200b\x00"
+
+NO_TABLE = Rule("file-no-table", "The file or sheet holds no table.", "It was not used.", effect="left out")
+NOT_UTF8 = Rule(
+    "file-not-utf8",
+    "The text is not UTF-8 or UTF-16.",
+    "It was read as Windows-1252, which Excel writes.",
+    effect="mended",
+)
+UNEVEN_QUOTES = Rule(
+    "file-quotes",
+    "A quotation mark is opened and never closed.",
+    "Quotation marks of this file were read as plain signs and taken off the ends of cells.",
+    effect="mended",
+)
+LONG_ROW = Rule(
+    "row-too-long",
+    "The row has more cells than the header.",
+    "The cells past the last column were not used.",
+    effect="left out",
+)
+SHORT_ROW = Rule("row-too-short", "The row has fewer cells than the header.", "Missing cells were read as blank.")
+COLUMN_TWICE = Rule("column-twice", "Two columns have the same name.", "The first was used.", effect="left out")
+COLUMN_UNKNOWN = Rule("column-unknown", "The table has columns that are not of the return.", "They were not used.")
+COLUMN_MISSING = Rule("column-missing", "A column of the return is missing.", "Its cells were read as blank.")
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as it stands in a file.
+
+    Attributes
+    ----------
+    path
+        The file.
+    file
+        Its number in the findings.
+    sheet
+        The sheet of a workbook; "" for text.
+    frame
+        Columns named by `header_key`, str, null where blank; then file u16 and row u32. Rows without any cell are left
+        out.
+    """
+
+    path: Path
+    file: int
+    sheet: str
+    frame: pl.DataFrame
+
+    @property
+    def keys(self) -> list[str]:
+        """Names of the columns, by `header_key`, in their order."""
+        return [name for name in self.frame.columns if name not in ("file", "row")]
+
+    def take(
+        self, columns: Mapping[str, Collection[str]], findings: Findings, *, needed: Collection[str] = ()
+    ) -> pl.DataFrame:
+        """Return the columns of a return by their own names, then file and row.
+
+        Parameters
+        ----------
+        columns
+            Name -> other headers by which it goes; the name itself always counts. The first that is there is taken.
+        needed
+            Names without which the table is worth nothing.
+
+        Raises
+        ------
+        CareError
+            When a needed column is missing.
+        """
+        taken, used = [], set()
+        for name, others in columns.items():
+            found = [key for key in map(header_key, (name, *others)) if key in self.frame.columns]
+            if found:
+                used.add(found[0])
+                taken.append(pl.col(found[0]).alias(name))
+            elif name in needed:
+                # A header found could be a cell of a file without header, so it is not told: only ours are.
+                near = next((key for key in self.keys if did_you_mean(name, [key])), None)
+                at = f"Column {self.keys.index(near) + 1} has a name like it. " if near else ""
+                raise CareError(
+                    f"The column '{name}' is missing",
+                    self.place,
+                    f"{at}Give the file its header row; the columns of this table are {', '.join(columns)}.",
+                )
+            else:
+                findings.add(COLUMN_MISSING, self.file, None, name)
+                taken.append(pl.lit(None, pl.String).alias(name))
+        unknown = [i for i, key in enumerate(self.keys, 1) if key not in used]
+        if unknown:
+            listed = ", ".join(map(str, unknown))
+            findings.add(COLUMN_UNKNOWN, self.file, None, "", f"Not used: column{'s'[: len(unknown) > 1]} {listed}.")
+        return self.frame.select(*taken, "file", "row")
+
+    @property
+    def place(self) -> str:
+        """File and sheet, for messages."""
+        return f"{self.path}{f', sheet {self.sheet}' if self.sheet else ''}"
+
+
+def header_key(header: str) -> str:
+    """Return a header without what does not matter: capitals, digits and letters alone."""
+    return re.sub(r"[^A-Z0-9]", "", header.upper())
+
+
+def files_of(paths: Iterable[Path], kinds: Collection[str] = TEXTS | WORKBOOKS) -> list[tuple[Path, str]]:
+    """Return (file, name to show) of all files given and in folders given, each once, in the order of their names.
+
+    Hidden files and those that Office keeps while a workbook is open are left alone.
+
+    Raises
+    ------
+    CareError
+        When a path is not there, or none of these kinds is found.
+    """
+    paths = list(paths)
+    found: dict[Path, str] = {}
+    for path in paths:
+        if path.is_dir():
+            for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in kinds and p.is_file()):
+                if not file.name.startswith((".", "~$")):
+                    found.setdefault(file.resolve(), file.relative_to(path).as_posix())
+        elif path.is_file():
+            found.setdefault(path.resolve(), path.name)
+        else:
+            raise CareError(f"There is no file or folder '{path.name}' here", str(path.parent), "Check its name.")
+    if not found:
+        listed = ", ".join(sorted(kinds))
+        raise CareError("No file of a return was found", ", ".join(map(str, paths)), f"We read {listed}.")
+    return list(found.items())
+
+
+def read_tables(path: Path, findings: Findings, *, name: str = "", known: Collection[str] = ()) -> list[TextTable]:
+    """Read every table of a file as text.
+
+    Parameters
+    ----------
+    name
+        What the file is called in findings; its name where left out.
+    known
+        Headers that may be met. The header row is the one of the first 30 that has most of them, the first that is not
+        blank where none has any: so titles above a table do no harm.
+
+    Raises
+    ------
+    CareError
+        When the file cannot be opened or is damaged.
+    """
+    name, keys = name or path.name, {header_key(header) for header in known}
+    try:
+        data = path.read_bytes()
+    except OSError as fault:
+        raise CareError(
+            f"The file '{path.name}' cannot be read: {fault.strerror or fault}", str(path.parent), "Check its rights."
+        ) from fault
+    if len(data) < 2:
+        findings.add(NO_TABLE, findings.file(name))
+        return []
+    if path.suffix.lower() in WORKBOOKS or data[:4] == b"PK\x03\x04":
+        tables = [_table(path, name, sheet, cells, findings, keys) for sheet, cells in _sheets(path, data)]
+    else:
+        file = findings.file(name)
+        tables = [_text_table(path, file, data, findings, keys)]
+    return [table for table in tables if table is not None]
+
+
+# Text -----------------------------------------------------------------------------------------------------------------
+
+
+def _text_table(path: Path, file: int, data: bytes, findings: Findings, keys: set[str]) -> TextTable | None:
+    text, mended = _decoded(data)
+    if mended:
+        findings.add(NOT_UTF8, file)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    beginning = text[:200_000].split("\n")[:_SEARCHED]
+    if not any(line.strip(_BLANKS + ",;") for line in beginning):
+        findings.add(NO_TABLE, file)
+        return None
+    cut = max(",;\t", key=lambda mark: max(line.count(mark) for line in beginning))
+    quoted = '"' in text
+    if quoted and text.count('"') % 2:
+        findings.add(UNEVEN_QUOTES, file)
+        quoted = False
+    at = _header_row((_cells(line, cut, quoted) for line in beginning), keys)
+    body = io.BytesIO("\n".join(text.split("\n", at + 1)[at + 1 :]).encode())
+    header = [cell or "" for cell in _cells(beginning[at], cut, quoted)]
+    del text
+    whole = _rows_quickly(body, cut, len(header), quoted)
+    if whole is None:
+        body.seek(0)
+        whole = _rows_slowly(body, cut, len(header))
+    frame, widths = whole
+    frame = _numbered(frame.with_columns(widths.alias("width")), file, at)
+    findings.add_rows(LONG_ROW, frame.filter(pl.col("width") > len(header)))
+    findings.add_rows(SHORT_ROW, frame.filter(pl.col("width") < len(header)))
+    return _named(path, file, "", frame.drop("width"), header, findings)
+
+
+def _decoded(data: bytes) -> tuple[str, bool]:
+    """Return the text of a file, and whether it had to be read as Windows-1252."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace"), False
+    # Half of UTF-16 text in Latin letters is zero bytes, those of the high halves.
+    beginning = data[:2000]
+    for code, first in (("utf-16-le", 1), ("utf-16-be", 0)):
+        halves = beginning[first::2]
+        if halves.count(0) > 0.8 * len(halves) and beginning[1 - first :: 2].count(0) < 0.2 * len(halves):
+            return data.decode(code, "replace"), False
+    try:
+        return data.decode("utf-8-sig"), False
+    except UnicodeDecodeError:
+        # Five bytes mean nothing in Windows-1252.
+        return data.decode("cp1252", "replace"), True
+
+
+def _cells(line: str, cut: str, quoted: bool) -> list[str | None]:
+    if quoted:
+        # A quoted cell may hold a line break; of such a line only the beginning is seen, which is enough for a header.
+        cells = next(csv.reader([line], delimiter=cut), [])
+    else:
+        cells = [cell.strip('"') for cell in line.split(cut)]
+    return [cell.strip(_BLANKS) or None for cell in cells]
+
+
+def _header_row(lines: Iterable[Sequence[str | None]], keys: set[str]) -> int:
+    """Return the line that has most of the known headers; the first that is not blank where none has any."""
+    best, most, first = 0, 0, None
+    for i, line in enumerate(lines):
+        if first is None and any(line):
+            first = i
+        hits = len({header_key(cell) for cell in line if cell} & keys)
+        if hits > most:
+            best, most = i, hits
+    return best if most else first or 0
+
+
+def _rows_quickly(body: io.BytesIO, cut: str, n: int, quoted: bool) -> tuple[pl.DataFrame, pl.Series] | None:
+    """Return rows and their widths; None where a cell holds a line break or polars gives up."""
+    names = [f"c{i}" for i in range(n)]
+    if not body.getbuffer().nbytes:
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String)), pl.Series([], dtype=pl.UInt32)
+    try:
+        whole = {"line": pl.String}
+        lines = pl.read_csv(
+            body, has_header=False, separator="\x1f", quote_char=None, schema=whole, truncate_ragged_lines=True
+        )["line"]
+        body.seek(0)
+        if quoted:
+            if (lines.str.count_matches('"', literal=True) % 2).any():
+                return None
+            lines = lines.str.replace_all('"[^"]*"', "")
+        widths = lines.str.count_matches(cut, literal=True).fill_null(0) + 1
+        frame = pl.read_csv(
+            body,
+            has_header=False,
+            separator=cut,
+            quote_char='"' if quoted else None,
+            schema=dict.fromkeys(names, pl.String),
+            truncate_ragged_lines=True,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    if frame.height != widths.len():
+        return None
+    return frame.with_columns(_trimmed(names, quoted)), widths
+
+
+def _trimmed(names: Iterable[str], quoted: bool = True) -> list[pl.Expr]:
+    signs = _BLANKS if quoted else _BLANKS + '"'
+    trimmed = (pl.col(name).str.strip_chars(signs) for name in names)
+    return [pl.when(cell != "").then(cell) for cell in trimmed]
+
+
+def _rows_slowly(body: io.BytesIO, cut: str, n: int) -> tuple[pl.DataFrame, pl.Series]:
+    """Return rows and their widths, row by row: for cells that hold line breaks."""
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(io.TextIOWrapper(body, "utf-8", newline=""), delimiter=cut)
+    names, parts, widths = [f"c{i}" for i in range(n)], [], []
+    for chunk in _chunks(reader):
+        widths += [len(row) for row in chunk]
+        columns = {name: [row[i] if i < len(row) else None for row in chunk] for i, name in enumerate(names)}
+        parts.append(pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String)))
+    frame = pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    return frame.with_columns(_trimmed(names)), pl.Series(widths, dtype=pl.UInt32)
+
+
+def _chunks(reader: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+    while chunk := list(islice(reader, _CHUNK)):
+        yield chunk
+
+
+# Workbooks ------------------------------------------------------------------------------------------------------------
+
+
+def _sheets(path: Path, data: bytes) -> Iterator[tuple[str, pl.DataFrame]]:
+    try:
+        book = fastexcel.read_excel(data)
+        for name in book.sheet_names:
+            # Blank rows at the top are kept, so that rows are counted as Excel counts them.
+            yield name, book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+    except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as fault:
+        raise CareError(
+            f"The workbook '{path.name}' cannot be opened",
+            str(path.parent),
+            "It is damaged, has a password, or is no workbook: save it again from Excel, or as CSV.",
+        ) from fault
+
+
+def _table(
+    path: Path, name: str, sheet: str, cells: pl.DataFrame, findings: Findings, keys: set[str]
+) -> TextTable | None:
+    file = findings.file(f"{name}, sheet {sheet}")
+    cells = cells.with_columns(_trimmed(cells.columns))
+    if not any(cells[column].count() for column in cells.columns):
+        findings.add(NO_TABLE, file)
+        return None
+    at = _header_row(cells.head(_SEARCHED).rows(), keys)
+    header = [cell or "" for cell in cells.row(at)]
+    body = cells[at + 1 :].rename({old: f"c{i}" for i, old in enumerate(cells.columns)})
+    return _named(path, file, sheet, _numbered(body, file, at), header, findings)
+
+
+# Both -----------------------------------------------------------------------------------------------------------------
+
+
+def _numbered(frame: pl.DataFrame, file: int, header: int) -> pl.DataFrame:
+    """Add file and row, and leave out rows without any cell."""
+    blank = pl.all_horizontal(pl.col("^c[0-9]+$").is_null())
+    row = pl.int_range(header + 2, header + 2 + frame.height, dtype=pl.UInt32).alias("row")
+    return frame.with_columns(pl.lit(file, pl.UInt16).alias("file"), row).filter(~blank)
+
+
+def _named(
+    path: Path, file: int, sheet: str, frame: pl.DataFrame, header: Sequence[str], findings: Findings
+) -> TextTable:
+    """Give the columns their names; one without a name is left out if blank, and named by its place if not."""
+    names: dict[str, str] = {}
+    for i, cell in enumerate(header):
+        key = header_key(cell)
+        if not key and frame[f"c{i}"].count() == 0:
+            continue
+        if key in names.values():
+            findings.add(COLUMN_TWICE, file, None, "", f"Column {i + 1} was not used: an earlier one has its name.")
+            continue
+        # A lower-case letter keeps it apart from every key.
+        names[f"c{i}"] = key or f"column{i + 1}"
+    known = findings.sources[file]
+    findings.sources[file] = type(known)(known.name, known.table, known.year, frame.height)
+    return TextTable(path, file, sheet, frame.select(pl.col(list(names)).name.map(names.__getitem__), "file", "row"))
