@@ -1,0 +1,124 @@
+"""Forms: shapes and levels of rates that yearly figures hardly tell, and that the draws vary within a prior.
+
+A form is one number for the whole run, 0 as the area was fitted. Where it is v, rates are multiplied by exp(v x tilt),
+with a tilt of its own for each edge, group and band of time. Day one stays as it is: the form says what happens from
+then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, WEEKS_PER_YEAR, Journey
+from calibration.aims import BACK, EXITS
+from calibration.rates import RateBook
+
+Array = NDArray[np.float64]
+Tilt = Callable[[Journey, RateBook, Array], None]
+"""Adds to float64[E, G, B], the logarithm of what one unit of a form multiplies rates by."""
+
+HISTORY_OF_GROUP = np.arange(UNACCOMPANIED_GROUP) % N_HISTORIES
+RISK_OF_GROUP = np.arange(UNACCOMPANIED_GROUP) // N_HISTORIES % N_RISKS
+
+
+@dataclass(frozen=True)
+class Form:
+    """One thing that figures hardly tell.
+
+    `sd` is the standard deviation of its prior, which is normal around 0, in the unit of the form; `label` and
+    `source` are read by people.
+    """
+
+    key: str
+    label: str
+    sd: float
+    source: str
+    tilt: Tilt
+
+
+def _level(*transitions: str) -> Tilt:
+    def tilt(journey: Journey, _book: RateBook, out: Array) -> None:
+        for name in transitions:
+            out[journey.edges_of(name)] += 1.0
+
+    return tilt
+
+
+def _history(journey: Journey, _book: RateBook, out: Array) -> None:
+    known = np.flatnonzero(HISTORY_OF_GROUP > 0)
+    for edge in journey.edges_of("was_referred"):
+        out[edge, known] += 1.0
+
+
+def _frailty(journey: Journey, book: RateBook, out: Array) -> None:
+    for edge in journey.edges_of("was_referred"):
+        out[edge, :UNACCOMPANIED_GROUP] += np.log(book.risk[edge])[RISK_OF_GROUP][:, None]
+
+
+def _time_in_care(journey: Journey, _book: RateBook, out: Array) -> None:
+    for edge in (edge for name in EXITS.values() for edge in journey.edges_of(name)):
+        starts = np.array(journey.states[journey.tables.source[edge]].bands)
+        # 0 for the band that begins at a year; the later, the more.
+        out[edge, :UNACCOMPANIED_GROUP, : starts.size] += np.log((starts + 13) / (WEEKS_PER_YEAR + 13))
+
+
+FORMS = (
+    Form(
+        "history",
+        "How much more often children known before are referred",
+        0.35,
+        "assumed: half to twice the fitted ratio, as declared for these rates, is the 95% range",
+        _history,
+    ),
+    Form(
+        "frailty",
+        "How far families differ in their chance of a referral (1: the square of the assumed ratios)",
+        0.25,
+        "assumed: the form of frailty is not identified by published figures",
+        _frailty,
+    ),
+    Form(
+        "time_in_care",
+        "How leaving care depends on time in care, more than England's durations say",
+        0.1,
+        "assumed: areas may differ by a tenth in the power of time",
+        _time_in_care,
+    ),
+    Form(
+        "back_into_care",
+        "Coming back into care",
+        0.3,
+        "assumed: areas may differ by a factor of 0.55 to 1.8 (95%)",
+        _level(*BACK),
+    ),
+    Form(
+        "need_ended",
+        "Child in need plans ended",
+        0.3,
+        "assumed: areas may differ by a factor of 0.55 to 1.8 (95%)",
+        _level("child_in_need_plan_ended"),
+    ),
+)
+"""What every area's draws vary besides yearly factors."""
+
+
+def tilts(journey: Journey, book: RateBook) -> Array:
+    """Return float64[forms, E, G, B]: the logarithm of what one unit of each form multiplies rates by."""
+    out = np.zeros((len(FORMS), *book.rates().shape))
+    for tilt, form in zip(out, FORMS, strict=True):
+        form.tilt(journey, book, tilt)
+    return out
+
+
+def formed(journey: Journey, book: RateBook, values: Array) -> Array:
+    """Return float64[E, G, B]: the rates of a book where the forms have these values, float64[forms]."""
+    rates = book.rates()
+    if not values.any():
+        return rates
+    with np.errstate(invalid="ignore"):
+        out: Array = rates * np.exp(np.tensordot(values, tilts(journey, book), axes=1))
+    return out
