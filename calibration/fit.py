@@ -107,25 +107,25 @@ class YearlyModel:
         return self.plain(logs) * self.correction
 
 
-def observed_figures(found: tuple[Target, ...], n_years: int) -> Observed:
-    """Return the fitted figures of the years from FIRST_YEAR as arrays, NaN where nothing is published."""
+def observed_figures(found: tuple[Target, ...], n_years: int, first_year: int = FIRST_YEAR) -> Observed:
+    """Return the fitted figures of the years from `first_year` as arrays, NaN where nothing is published."""
     value = np.full((n_years, len(FITTED_FIGURES)), np.nan)
     sigma = np.zeros_like(value)
     for target in found:
-        year = target.year - FIRST_YEAR
+        year = target.year - first_year
         if target.figure in FITTED_FIGURES and 0 <= year < n_years:
             column = FITTED_FIGURES.index(target.figure)
             value[year, column], sigma[year, column] = target.value, target.sigma
     return Observed(value, sigma)
 
 
-def plan_durations(statistics: Statistics, area: Area) -> Array | None:
+def plan_durations(statistics: Statistics, area: Area, first_year: int = FIRST_YEAR) -> Array | None:
     """Return float64[5]: shares of plans on day one by time already spent, or None if a cell is not published."""
     bands = (
         "3 months or less", "more than 3 months to 6 months", "more than 6 months, less than 1 year",
         "1 year, less than 2 years", "2 years or more",
     )  # fmt: skip
-    cells = [statistics.cells(area, "cpp_at_31_march_by_duration", band).get(FIRST_YEAR - 1) for band in bands]
+    cells = [statistics.cells(area, "cpp_at_31_march_by_duration", band).get(first_year - 1) for band in bands]
     counts = [cell.value for cell in cells if cell is not None]
     return np.array(counts) / sum(counts) if len(counts) == len(bands) and sum(counts) > 0 else None
 
@@ -199,29 +199,36 @@ def area_on_day_one(
     fitted_to: int,
     last_year: int,
     say: Progress = lambda _what, _part: None,
+    *,
+    first_year: int = FIRST_YEAR,
+    shape: dict[str, Any] | None = None,
 ) -> tuple[Scenario, RateBook, dict[str, tuple[float, float]]]:
-    """Return an area's scenario from day one on, its rates at its own levels, and each level's (target, reached)."""
+    """Return an area's scenario from day one on, its rates at its own levels, and each level's (target, reached).
+
+    first_year  day one is 31 March of the year before it; levels are set by the three years to day one
+    shape       England's shapes, where not those of this table (see `published_shape`)
+    """
     by_year: dict[int, dict[str, float]] = {}
     for target in found:
         by_year.setdefault(target.year, {})[target.figure] = target.value
-    first = by_year.get(FIRST_YEAR - 1, {})
-    fail_if_figures_missing(area, first, by_year, statistics)
-    shape = published_shape(statistics)
-    ages = census(statistics, area, range(FIRST_YEAR - 1, last_year + 1))
+    first = by_year.get(first_year - 1, {})
+    fail_if_figures_missing(area, first, by_year, statistics, first_year)
+    shape = published_shape(statistics) if shape is None else shape
+    ages = census(statistics, area, range(first_year - 1, last_year + 1))
 
     say("levels", 0.0)
-    book, levels, figures = fit_levels(statistics, area, field, ages.counts[0], shape, fitted_to)
+    book, levels, figures = fit_levels(statistics, area, field, ages.counts[0], shape, fitted_to, first_year)
     # The course of those who came alone has the same shape for any number of them; those there on day one need it.
     children = children_of(ages.counts[0], figures.get("uasc_started") or 1.0, shape)
     course = steady(field.journey, field, book, children).course
 
     say("day one", 0.0)
-    model_years = tuple(range(FIRST_YEAR, last_year + 1))
+    model_years = tuple(range(first_year, last_year + 1))
     arrivals = unaccompanied_plan({y: f for y, f in by_year.items() if y <= fitted_to}, model_years)
     plan = population_plan(ages, first, arrivals, shape, course)
-    start = day_one(field.journey, field, course, plan, first, plan_durations(statistics, area))
+    start = day_one(field.journey, field, course, plan, first, plan_durations(statistics, area, first_year))
     sample = ENGLAND_SAMPLE if area.code == ENGLAND else 1
-    scenario = make_scenario(area, plan, start, FIRST_YEAR, len(model_years) * WEEKS_PER_YEAR, sample)
+    scenario = make_scenario(area, plan, start, first_year, len(model_years) * WEEKS_PER_YEAR, sample)
     return scenario, book, levels
 
 
@@ -239,19 +246,26 @@ def simulated_figures(
 
 
 def fit_levels(
-    statistics: Statistics, area: Area, field: MeanField, ages: Array, shape: dict[str, Any], fitted_to: int
+    statistics: Statistics,
+    area: Area,
+    field: MeanField,
+    ages: Array,
+    shape: dict[str, Any],
+    fitted_to: int,
+    first_year: int = FIRST_YEAR,
 ) -> tuple[RateBook, dict[str, tuple[float, float]], dict[str, float]]:
     """Return England's book at the area's own levels, each aim's (target, reached), and the area's base figures."""
     journey = field.journey
-    figures = national_figures(statistics) if area.code == ENGLAND else base_figures(statistics, area.code, BASE_YEARS)
+    base = tuple(year + first_year - FIRST_YEAR for year in BASE_YEARS)
+    figures = national_figures(statistics) if area.code == ENGLAND else base_figures(statistics, area.code, base)
     if "cla_started" not in figures:
         raise CareError(
-            f"The table has no 'cla_started' of {area.name} for any year from {BASE_YEARS[0]} to {BASE_YEARS[-1]}, "
+            f"The table has no 'cla_started' of {area.name} for any year from {base[0]} to {base[-1]}, "
             "by which its levels are set",
             str(statistics.path),
             "Add rows, or choose another area",
         )
-    recent = base_figures(statistics, area.code, range(FIRST_YEAR - 1, fitted_to + 1))
+    recent = base_figures(statistics, area.code, range(first_year - 1, fitted_to + 1))
     per_child = figures["cla_at_31_march"] / recent["cla_at_31_march"]
     figures |= {f: recent[f] * per_child for f in (*EXITS, "cla_ceased_adopted") if f in recent}
     if area.code != ENGLAND and "rereferrals_within_12_months" in recent:
@@ -264,26 +278,26 @@ def fit_levels(
     children = children_of(ages, figures.get("uasc_started", 0.0), shape)
     aims = level_aims(journey, figures, alone, pull=PULL)
     book, reached = fit_steady(journey, field, read_rates(journey), children, aims, rounds=30)
-    used = (*BASE_YEARS, *range(FIRST_YEAR - 1, fitted_to + 1))
+    used = (*base, *range(first_year - 1, fitted_to + 1))
     solved = {t.figure for t in targets(statistics, area, used) if SOLVED in t.note}
     return book, {key: pair for key, pair in reached.items() if key not in solved}, figures
 
 
 def fail_if_figures_missing(
-    area: Area, first: dict[str, float], by_year: dict[int, dict[str, float]], statistics: Statistics
+    area: Area, first: dict[str, float], by_year: dict[int, dict[str, float]], statistics: Statistics, first_year: int
 ) -> None:
     """Raise CareError when a figure that the fit cannot do without is not in the table."""
     for figure in ("cla_at_31_march", "cpp_at_31_march"):
         if figure not in first:
             raise CareError(
-                f"The table has no '{figure}' of {area.name} for {FIRST_YEAR - 1}, where the simulation starts",
+                f"The table has no '{figure}' of {area.name} for {first_year - 1}, where the simulation starts",
                 str(statistics.path),
                 "Add the row, or choose another area",
             )
     for figure in ("referrals", "cpp_started", "cla_started", "cla_ceased"):
         if not any(figure in f for f in by_year.values()):
             raise CareError(
-                f"The table has no '{figure}' of {area.name} for any year from {FIRST_YEAR - 1}",
+                f"The table has no '{figure}' of {area.name} for any year from {first_year - 1}",
                 str(statistics.path),
                 "Add rows, or choose another area",
             )
