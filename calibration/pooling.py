@@ -161,10 +161,10 @@ class Prior:
         """
         n = n_fitted * len(self.step)
         past, across, later = self.own[:n, :n], self.own[n:, :n], self.own[n:, n:]
-        gain = np.linalg.solve(past, across.T).T
+        gain: Array = np.linalg.solve(past, across.T).T.astype(np.float64)
         left = later - gain @ across.T
-        root: Array = np.linalg.cholesky((left + left.T) / 2 + 1e-12 * np.eye(len(left)))
-        return gain, self.mean[n_fitted:].ravel(), root
+        root = np.linalg.cholesky((left + left.T) / 2 + 1e-12 * np.eye(len(left)))
+        return gain, self.mean[n_fitted:].ravel(), root.astype(np.float64)
 
     def mean_ahead(self, logs: Array) -> Array:
         """Return float64[years, L]: these logs, and after them what is expected."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from abm.behaviour import Behaviours, Reference, Shock, Workforce
 from abm.behaviour_system import CareSystem, care_system
-from abm.clocks import with_clocks
+from abm.clocks import Rule, with_clocks
 from abm.errors import CareError
 from abm.files import read_signed, sha256_of, signed
 from abm.journey import JOURNEY
@@ -66,6 +66,7 @@ class Mechanisms:
     reference, workforce, shocks  what they need
     record      what is on, for manifest and report; empty if nothing is
     course      float64[weeks, S], float64[weeks, E]: stocks and flows of system dynamics with behaviours and shocks
+    plain, rules, first_year  the journey before the clocks are on, their rules if they are, and the year they begin in
     """
 
     journey: Journey
@@ -77,6 +78,9 @@ class Mechanisms:
     shocks: tuple[Shock, ...] = ()
     record: Mapping[str, Any] | None = None
     course: tuple[Array, Array] | None = None
+    plain: Journey = JOURNEY
+    rules: Sequence[Rule] = ()
+    first_year: int = FIRST_YEAR
 
     def __bool__(self) -> bool:
         """Tell whether anything is on."""
@@ -97,6 +101,13 @@ class Mechanisms:
         """A hash of all that decides a run and does not stand in thresholds; "" if nothing is on."""
         return mark_of(json.dumps(self.record, sort_keys=True)) if self.record else ""
 
+    def at(self, parameters: Parameters) -> Mechanisms:
+        """Return the same with other parameters of the area, as they are before anything is switched on."""
+        journey = self.plain
+        if self.rules:
+            journey, parameters = with_clocks(journey, parameters, self.rules, self.first_year)
+        return replace(self, journey=journey, parameters=replace(parameters, families=self.parameters.families))
+
     def system(self) -> CareSystem | None:
         """Return a fresh system for one run, if there is any."""
         if self.acting is None:
@@ -108,7 +119,7 @@ class Mechanisms:
 
 def nothing_on(fitted: Fitted, journey: Journey = JOURNEY) -> Mechanisms:
     """Return that nothing is switched on."""
-    return Mechanisms(journey, fitted.parameters)
+    return Mechanisms(journey, fitted.parameters, plain=journey)
 
 
 # Tables --------------------------------------------------------------------------------------------------------------
@@ -192,7 +203,7 @@ def put_together(
     fitted: Fitted, facts: Mapping[str, Any], tables: Mapping[str, Any], plan: PlacesPlan | None, journey: Journey
 ) -> Mechanisms:
     """Return what is on but for the behaviours."""
-    parameters, first_year = fitted.parameters, fitted.scenario.first_year
+    parameters, first_year, plain = fitted.parameters, fitted.scenario.first_year, journey
     if CLOCKS in tables:
         journey, parameters = with_clocks(journey, parameters, tables[CLOCKS], first_year)
     if FAMILIES in tables:
@@ -201,7 +212,10 @@ def put_together(
     if PLACES in tables:
         assert plan is not None
         supply = Supply(homes=plan, rules=places_table.place_rules(tables[PLACES], plan.bands))
-    return Mechanisms(journey, parameters, supply, shocks=tuple(map(shock_of, facts["shocks"])))
+    return Mechanisms(
+        journey, parameters, supply, shocks=tuple(map(shock_of, facts["shocks"])), plain=plain,
+        rules=tables.get(CLOCKS, ()), first_year=first_year,
+    )  # fmt: skip
 
 
 def acting(facts: Mapping[str, Any], tables: Mapping[str, Any]) -> Behaviours | None:

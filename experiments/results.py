@@ -23,6 +23,8 @@ import polars as pl
 from abm.errors import CareError
 from abm.files import read_signed, replacing, settle, sha256_of, signed
 from calibration.fitted import ARRAYS, FIT
+from calibration.posterior.draws import DRAWS
+from calibration.posterior.draws import TABLE as DRAWS_TABLE
 
 EVENTS, CHILDREN, STOCKS, RUNS = "events.parquet", "children.parquet", "stocks.parquet", "runs.parquet"
 FIGURES, RESIDUALS, METRICS = "figures.parquet", "residuals.parquet", "metrics.parquet"
@@ -37,7 +39,7 @@ SWITCHED_ON = (
 )  # fmt: skip
 """What `experiments.mechanisms` keeps, and what came of it."""
 TABLES = (EVENTS, CHILDREN, STOCKS, SYSTEM_STOCKS, RUNS, FIGURES, RESIDUALS, METRICS, FORECAST, FORECAST_RUNS)
-OURS = frozenset((*TABLES, *SWITCHED_ON, FIT, ARRAYS, REPORT, JOURNEYS, MANIFEST))
+OURS = frozenset((*TABLES, *SWITCHED_ON, FIT, ARRAYS, DRAWS, DRAWS_TABLE, REPORT, JOURNEYS, MANIFEST))
 """Every file that we write into a folder of results."""
 
 FORMAT = 3

@@ -22,13 +22,16 @@ from abm.careers import back_in_care, ever_referred, figures_of
 from abm.compiled import HAS_NUMBA
 from abm.errors import CareError
 from abm.journey import JOURNEY
+from abm.marks import mark_of
 from abm.outputs import CARE, ON_A_PLAN, OUTPUTS, evaluate
 from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.run import Run
+from abm.scenario import Scenario
 from abm.simulate import simulate
 from calibration.fit import Fitted
 from calibration.fitted import SavedFit, save_fit
 from calibration.levers import CARRIED_AHEAD_FROM, FITTED_FIGURES, LEVERS
+from calibration.posterior.draws import AreaDraws, load_draws, save_draws
 from calibration.system import SystemFit
 from experiments import results
 from experiments.beside import ENVIRONMENT, HOMES, beside_of, circumstances_frame, figures_beside, weekly_summary
@@ -58,6 +61,7 @@ class Simulated:
     digests  of each run's log and children
     weekly   the table of experiments/weekly.py, which stays in the folder of blocks, if there is one, until it is read
     first    the run of the first seed, with its log
+    drawn    of each run, the number of the draw it was made with; none if all were made with the point fit
     """
 
     scenario_years: tuple[int, ...]
@@ -67,6 +71,12 @@ class Simulated:
     digests: tuple[str, ...]
     weekly: pl.LazyFrame
     first: Run
+    drawn: tuple[int, ...] = ()
+
+
+def draw_of(seed: int, n_draws: int) -> int:
+    """Return the number of the draw that a seed is run with: 0 for the seed 1, and so on, round and round."""
+    return (seed - 1) % n_draws
 
 
 def shortened(fitted: Fitted, last_year: int) -> Fitted:
@@ -97,6 +107,7 @@ def simulate_area(
     progress: Callable[[int, int], None] | None = None,
     mechanisms: Mechanisms | None = None,
     blocks: Path | None = None,
+    draws: AreaDraws | None = None,
 ) -> Simulated:
     """Simulate a fitted area once for each seed.
 
@@ -111,15 +122,18 @@ def simulate_area(
     blocks
         A folder into which finished runs are written, a block at a time, and in which a call with the same fit and
         seeds finds them again; it must stay until the weekly table was read. Without it all is kept in memory.
+    draws
+        Draws of the area's parameters, of which each run has one (see `draw_of`); all have the point fit if None.
     """
     seeds, scenario = tuple(seeds), fitted.scenario
     if not seeds:
         raise CareError("There is no run to simulate", remedy="Ask for at least one")
     on = mechanisms or nothing_on(fitted)
-    store, parts = Blocks(blocks, scenario, on.prepared, on.mark), divided(seeds, scenario)
+    mark = on.mark if draws is None else on.mark + draws_mark(draws)
+    store, parts = Blocks(blocks, scenario, on.prepared, mark), divided(seeds, scenario)
 
     def simulated(seed: int) -> Run:
-        return simulate(scenario, on.parameters, seed, on.journey, prepared=on.prepared, system=on.system())
+        return one_run(scenario, on, seed, draws)
 
     def kept(seed: int) -> tuple[Kept, Run | None]:
         # A run's log is let go as soon as its figures are taken: it is most of the memory.
@@ -157,7 +171,19 @@ def simulate_area(
         tuple(digest for block in ordered for digest in block.digests),
         pl.concat([block.weekly for block in ordered]),
         first,
+        () if draws is None else tuple(draw_of(seed, len(draws)) for seed in seeds),
     )
+
+
+def one_run(scenario: Scenario, on: Mechanisms, seed: int, draws: AreaDraws | None) -> Run:
+    """Simulate one seed with what is on, at the draw that it has."""
+    mine = on if draws is None else on.at(draws.parameters(draw_of(seed, len(draws))))
+    return simulate(scenario, mine.parameters, seed, mine.journey, prepared=mine.prepared, system=mine.system())
+
+
+def draws_mark(draws: AreaDraws) -> str:
+    """Return a hash of all of the draws that runs depend on."""
+    return mark_of((draws.logs, draws.levels))
 
 
 def side_by_side(one: Callable[[int], T], seeds: Sequence[int], workers: int) -> Generator[T]:
@@ -250,13 +276,15 @@ def _rows(series: str, runs: Sequence[int], told: list[tuple[str, int]], values:
 # The folder ----------------------------------------------------------------------------------------------------------
 
 
-def manifest_facts(fit: SavedFit, simulated: Simulated, published_to: int | None = None) -> dict[str, Any]:
+def manifest_facts(
+    fit: SavedFit, simulated: Simulated, published_to: int | None = None, draws: AreaDraws | None = None
+) -> dict[str, Any]:
     """Return what it takes to get these results again, and to know that they are the same.
 
     `published_to` is the last year for which the table has what a fit needs; that of the fit if None.
     """
     fitted, scenario = fit.fitted, simulated.first.scenario
-    return {
+    facts: dict[str, Any] = {
         "area": {"code": fitted.area.code, "name": fitted.area.name},
         "scenario": {
             "first_year": scenario.first_year,
@@ -272,7 +300,7 @@ def manifest_facts(fit: SavedFit, simulated: Simulated, published_to: int | None
             "published_to": fitted.fitted_to if published_to is None else published_to,
             "figures": list(FITTED_FIGURES),
             "factors": [lever.label for lever in LEVERS],
-            "factors_ahead": factors_ahead(fitted),
+            "factors_ahead": factors_ahead(fitted, draws),
         },
         "statistics": fit.statistics,
         "versions": {
@@ -284,11 +312,20 @@ def manifest_facts(fit: SavedFit, simulated: Simulated, published_to: int | None
             "compiled": HAS_NUMBA,
         },
     }
+    if draws is not None:
+        of_runs = {str(seed): draw for seed, draw in zip(simulated.seeds, simulated.drawn, strict=True)}
+        facts["draws"] = {"draws": len(draws), "draw_of_each_run": of_runs, "made": dict(draws.made)}
+    return facts
 
 
-def factors_ahead(fitted: Fitted) -> str:
+def factors_ahead(fitted: Fitted, draws: AreaDraws | None = None) -> str:
     """Return a sentence: what the yearly factors are after the last fitted year."""
     last = fitted.fitted_to
+    if draws is not None:
+        return (
+            f"After {last} every yearly factor is drawn anew for each run: it comes back towards what all areas have in "
+            "common, and spreads with the years, as factors of all areas have done."
+        )
     first = max(fitted.scenario.first_year, last - CARRIED_AHEAD_FROM + 1)
     years = f"{first} and {last}" if first == last - 1 else f"{first} to {last}" if first < last else f"{last}"
     return f"After {last} every yearly factor stays at its mean (of logarithms) of {years}."
@@ -297,7 +334,7 @@ def factors_ahead(fitted: Fitted) -> str:
 def same_run(fit: SavedFit, manifest: Mapping[str, Any], folder: Path | None = None) -> Run:
     """Simulate the first seed of some results again and return the run, whose digest must be the one told.
 
-    Of results with mechanisms, what is switched on is read from their `folder`.
+    Of results with mechanisms or draws, these are read from their `folder`.
 
     Errors
     ------
@@ -306,10 +343,12 @@ def same_run(fit: SavedFit, manifest: Mapping[str, Any], folder: Path | None = N
     """
     seed = int(manifest["seeds"][0])
     fitted = shortened(fit.fitted, int(manifest["scenario"]["last_year"]))
-    on = nothing_on(fitted)
+    on, draws = nothing_on(fitted), None
     if "mechanisms" in manifest and folder is not None:
         on = load(folder, fitted).made
-    run = simulate(fitted.scenario, on.parameters, seed, on.journey, prepared=on.prepared, system=on.system())
+    if "draws" in manifest and folder is not None:
+        draws = load_draws(folder, fit.fitted)
+    run = one_run(fitted.scenario, on, seed, draws)
     if run.digest != manifest["digests"][str(seed)]:
         raise CareError(
             f"The run of seed {seed} comes out differently from the one in these results",
@@ -320,8 +359,9 @@ def same_run(fit: SavedFit, manifest: Mapping[str, Any], folder: Path | None = N
 
 
 def write_run(
-    folder: Path, fit: SavedFit, simulated: Simulated, course: tuple[Array, Array] | None = None
-) -> pl.DataFrame:
+    folder: Path, fit: SavedFit, simulated: Simulated, course: tuple[Array, Array] | None = None,
+    draws: AreaDraws | None = None,
+) -> pl.DataFrame:  # fmt: skip
     """Write what a simulation gives into a folder that is not yet in its place; return the table of runs.
 
     `course` is that of system dynamics with behaviours, stocks and flows, if there is one.
@@ -330,6 +370,8 @@ def write_run(
     runs = runs_table(simulated, system_figures(fit.system), behaving)
     with results.writing(folder):
         save_fit(fit, folder)
+        if draws is not None:
+            save_draws(draws, folder)
     first, weekly, n_runs = simulated.first, simulated.weekly, len(simulated.seeds)
     n_weeks = first.scenario.n_weeks
     stocks, flows = weekly_columns(first.journey)
