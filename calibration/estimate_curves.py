@@ -1,0 +1,304 @@
+"""How long children stay, and how they leave: Kaplan-Meier and Aalen-Johansen, with left truncation, by lifelines.
+
+A spell is a child's time in some states, one after the other, in weeks from the week it began: the first week in which
+it can end is week 1. A spell that began before the log was watched is at risk from the first watched week on, not from
+its beginning (left truncation); one that goes on when the watch ends is censored there. If the time before were counted
+as watched, long spells would count too often, because short ones that began as early had ended unseen.
+
+"still" is the share of spells that still go on (Kaplan-Meier). For each way of leaving the Aalen-Johansen estimate
+gives the share that have left in this way; with "still" they add up to 1.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from abm.errors import CareError
+from abm.outputs import CARE, ON_A_PLAN
+from abm.pathway import Journey
+from calibration.estimate_counts import Stays, stays
+from calibration.estimate_hazards import LEVEL
+from calibration.estimate_log import Log
+
+Array = NDArray[np.float64]
+STILL = "still"
+COLUMNS = ("curve", "series", "week", "share", "low", "high", "at_risk", "events")
+FEWEST_AT_RISK = 10
+"""A curve ends where fewer children are at risk."""
+FEWEST_EVENTS = 10
+"""Where small numbers are hidden, a curve has a point after every so many events."""
+_AT_18 = ("grew_up", "left_care_at_18")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One kind of spell: the time in some `states`, and the ways out of them.
+
+    `told_by` are those of the states whose clock shows the whole spell: where a child is found in another one, it is
+    not known when its spell began. `ways` are (label, transitions); leaving by another transition ends the watch only.
+    """
+
+    key: str
+    label: str
+    states: tuple[str, ...]
+    told_by: tuple[str, ...]
+    ways: tuple[tuple[str, tuple[str, ...]], ...]
+    history: int = 0
+
+
+CURVES = (
+    Curve(
+        "in_care", "Time in care", CARE, tuple(s for s in CARE if s != "placed_for_adoption"),
+        (
+            ("went home", ("returned_home_planned", "returned_home_unplanned")),
+            ("adopted", ("was_adopted",)),
+            ("guardianship or arrangements order", ("special_guardianship_granted", "child_arrangements_granted")),
+            ("another way", ("went_to_live_with_relatives", "left_care_for_another_reason",
+                             "transferred_to_another_authority", "found_to_be_adult")),
+            ("turned 18", _AT_18),
+        ),
+    ),
+    Curve(
+        "on_protection_plan", "Time on a child protection plan", ON_A_PLAN, ("protected",),
+        (
+            ("plan ended", ("child_protection_plan_ended",)),
+            ("child in need plan", ("stepped_down_to_child_in_need",)),
+            ("came into care", ("came_into_care",)),
+            ("with relatives", ("went_to_live_with_kin",)),
+            ("turned 18", _AT_18),
+        ),
+    ),
+    Curve(
+        "on_need_plan", "Time on a child in need plan", ("in_need", "in_need_under_enquiry"),
+        ("in_need", "in_need_under_enquiry"),
+        (
+            ("plan ended", ("child_in_need_plan_ended",)),
+            ("early help", ("stepped_down_to_early_help",)),
+            ("protection plan", ("child_protection_plan_began",)),
+            ("came into care", ("came_into_care",)),
+            ("turned 18", _AT_18),
+        ),
+    ),
+    Curve(
+        "in_assessment", "Time in assessment", ("being_assessed",), ("being_assessed",),
+        (
+            ("not in need", ("found_not_in_need",)),
+            ("needs met, or early help", ("needs_met_at_assessment", "stepped_down_to_early_help")),
+            ("child in need plan", ("child_in_need_plan_began",)),
+            ("section 47 enquiry", ("enquiry_began",)),
+            ("came into care", ("came_into_care",)),
+            ("turned 18", _AT_18),
+        ),
+    ),
+    Curve(
+        "to_referral_again", "From closure to the next referral", ("at_home",), ("at_home",),
+        (("referred again", ("was_referred",)), ("turned 18", _AT_18)), history=1,
+    ),
+    Curve(
+        "to_return_to_care", "From going home to coming back into care", ("reunified",), ("reunified",),
+        (("came back into care", ("came_back_into_care",)), ("turned 18", _AT_18)),
+    ),
+    Curve(
+        "to_return_after_order", "From an order or adoption to coming back into care",
+        ("special_guardianship", "child_arrangements", "adopted"),
+        ("special_guardianship", "child_arrangements", "adopted"),
+        (("came back into care", ("came_back_into_care_after_an_order",)), ("turned 18", _AT_18)),
+    ),
+)  # fmt: skip
+"""What is drawn of every log that watches these states."""
+
+
+@dataclass(frozen=True)
+class Spells:
+    """Spells of one kind, arrays of n: weeks at which the watch began and ended, and what ended it.
+
+    entry  int64[n]  at risk in the weeks after this one of the spell; 0 for who was watched from the beginning
+    end    int64[n]  the week of the spell in which it ended, or the last one watched
+    way    int64[n]  1, 2, ... for the curve's ways out, 0 for censored
+    """
+
+    entry: NDArray[np.int64]
+    end: NDArray[np.int64]
+    way: NDArray[np.int64]
+
+
+def spells(log: Log, curve: Curve, told: Stays | None = None) -> Spells:
+    """Return the spells of a log that were watched for at least a week. `told` is `stays(log)`, if it was made."""
+    journey, told = log.journey, told or stays(log)
+    mine = _states(journey, curve.states)
+    inside = mine[told.state] & (told.history >= curve.history)
+    before = np.roll(inside, 1) & ~told.opens
+    begins = np.flatnonzero(inside & ~before)
+    # The first row after it in which the child is elsewhere, or none before the child's rows end.
+    row = np.arange(inside.size)
+    leaves = np.where(told.opens | ~inside, row, inside.size)
+    nearest = np.minimum.accumulate(leaves[::-1])[::-1]
+    after = np.append(nearest, inside.size)[begins + 1]
+    last = np.minimum(after, inside.size - 1)
+    ended = (after < inside.size) & ~told.opens[last]
+    found = told.opens[begins]
+    start = np.where(found, told.since[begins], told.week[begins])
+    known = ~found | (told.known[begins] & _states(journey, curve.told_by)[told.state[begins]])
+
+    way_of = np.zeros(journey.tables.n_edges + 1, np.int64)
+    for number, (_, transitions) in enumerate(curve.ways, 1):
+        way_of[journey.edges_of(*(t for t in transitions if t in journey.transition_index))] = number
+    child = told.child[begins]
+    seen_from, seen_to = log.seen_from[child].astype(np.int64), log.seen_to[child].astype(np.int64)
+    edge = np.where(ended, told.edge[last], -1)
+    way = np.where(ended, way_of[edge], 0)
+    planned = ended & (way == 0) & ~np.append(journey.tables.weekly, True)[edge]
+    until = np.where(ended, np.maximum(told.week[last], start + 1) - planned, log.n_weeks)
+    way = np.where(until < seen_to, way, 0)
+    end = np.minimum(until, seen_to - 1) - start
+    entry = np.maximum(seen_from - 1 - start, 0)
+    watched = (log.sees[child] & log.watched_by[told.state[begins]]) > 0
+    use = known & watched & (end > entry) & (until >= seen_from)
+    return Spells(entry[use], end[use], way[use])
+
+
+def _states(journey: Journey, keys: tuple[str, ...]) -> NDArray[np.bool_]:
+    return np.array([s.key in keys for s in journey.states])
+
+
+def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float = LEVEL) -> pl.DataFrame:
+    """Return the curve as a table with COLUMNS, from week 0 to the last with FEWEST_AT_RISK children at risk.
+
+    `series` is STILL or a way out; `events` are those since the row before, of this series. With `hide` a series has a
+    row only after FEWEST_EVENTS more of its events, so no smaller number can be read off.
+
+    Errors
+    ------
+    CareError
+        When lifelines is not installed.
+    """
+    at, n, d, by_way, still, low, high = _estimate(found, len(curve.ways), level)
+    keep = n >= FEWEST_AT_RISK
+    stop = int(np.argmin(keep)) if not keep.all() else keep.size
+    at, n, d, by_way, still, low, high = (a[:stop] for a in (at, n, d, by_way, still, low, high))
+    frames = [_series(curve.key, STILL, at, n, d, still, low, high, 1.0, hide)]
+    for number, (label, _) in enumerate(curve.ways):
+        share, least, most = _incidence(n, d, by_way[:, number], still, level)
+        if by_way[:, number].any():
+            frames.append(_series(curve.key, label, at, n, by_way[:, number], share, least, most, 0.0, hide))
+    return pl.concat(frames)
+
+
+def _series(
+    key: str, name: str, at: Array, n: Array, d: Array, share: Array, low: Array, high: Array, first: float, hide: bool
+) -> pl.DataFrame:  # fmt: skip
+    total = np.cumsum(d)
+    which, shown = [], 0.0
+    for i in np.flatnonzero(d > 0):
+        if not hide or total[i] - shown >= FEWEST_EVENTS:
+            which.append(int(i))
+            shown = float(total[i])
+    begin = [first] if which or not hide else []
+    rows = np.array(which, np.int64)
+    return pl.DataFrame(
+        {
+            "curve": [key] * (rows.size + len(begin)),
+            "series": [name] * (rows.size + len(begin)),
+            "week": np.concatenate([np.zeros(len(begin)), at[rows]]).astype(np.int64),
+            "share": np.concatenate([begin, share[rows]]),
+            "low": np.concatenate([begin, low[rows]]),
+            "high": np.concatenate([begin, high[rows]]),
+            "at_risk": np.concatenate([n[:1].repeat(len(begin)), n[rows]]).astype(np.int64),
+            "events": np.concatenate([np.zeros(len(begin)), np.diff(total[rows], prepend=0.0)]).astype(np.int64),
+        }
+    )
+
+
+def _estimate(found: Spells, n_ways: int, level: float) -> tuple[Array, ...]:
+    """Return (week, at risk, events, events by way [weeks, ways], still, low, high) of weeks with anybody at risk."""
+    lifelines = _lifelines()
+    frame = pl.DataFrame({"entry": found.entry, "end": found.end, "way": found.way})
+    grouped = frame.group_by("entry", "end", "way").len().sort("entry", "end", "way")
+    entry, end, way, weight = (grouped[name].to_numpy().astype(np.float64) for name in grouped.columns)
+    if not grouped.height:
+        none = np.zeros(0)
+        return none, none, none, np.zeros((0, n_ways)), none, none, none
+    fitter = lifelines.KaplanMeierFitter(alpha=1 - level)
+    with warnings.catch_warnings():
+        # Told when a curve falls to 0 while few are at risk. Ours end where FEWEST_AT_RISK are not.
+        warnings.filterwarnings("ignore", message="There are too few early truncation times")
+        # Half a week after the last week that was not watched: lifelines counts who enters in a week as at risk in it.
+        entered = np.where(entry > 0, entry + 0.5, 0.0)
+        fitter.fit(end, event_observed=way > 0, entry=entered, weights=weight)
+    table = fitter.event_table
+    whole = (table.index.to_numpy() % 1 == 0) & (table.index.to_numpy() > 0)
+    at = table.index.to_numpy()[whole]
+    still = fitter.survival_function_at_times(at).to_numpy()
+    bounds = fitter.confidence_interval_.reindex(at).to_numpy()
+    d, n = table["observed"].to_numpy()[whole], table["at_risk"].to_numpy()[whole]
+    by_way = np.zeros((at.size, n_ways))
+    event = way > 0
+    np.add.at(by_way, (np.searchsorted(at, end[event]), way[event].astype(int) - 1), weight[event])
+    low, high = np.nan_to_num(bounds.min(axis=1), nan=0.0), np.nan_to_num(bounds.max(axis=1), nan=1.0)
+    return at, n, d, by_way, still, low, high
+
+
+def _incidence(n: Array, d: Array, c: Array, still: Array, level: float) -> tuple[Array, Array, Array]:
+    """Return the Aalen-Johansen share that left in one way, with its interval; arrays over weeks.
+
+    n, d, c, still  at risk, events, events of this way, Kaplan-Meier after the week
+
+    lifelines' own estimate separates events of one week by chance, and its errors take a time that grows with the
+    square of the weeks. Several ways of leaving in one week add up without that. The variance is that of lifelines
+    (Collett, Modelling Survival Data in Medical Research, 3rd edition, page 411) with running sums; tests hold both
+    against lifelines.
+    """
+    from scipy.special import ndtri
+
+    before = np.concatenate([[1.0], still[:-1]]) if still.size else still
+    step = before * c / n
+    share = np.cumsum(step)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.where(n > d, d / (n * (n - d)), 0.0)
+    first = share**2 * np.cumsum(spread) - 2 * share * np.cumsum(share * spread) + np.cumsum(share**2 * spread)
+    second = np.cumsum(before**2 * c * (n - c) / n**3)
+    cross = before * c / n**2
+    third = share * np.cumsum(cross) - np.cumsum(share * cross)
+    variance = np.maximum(first + second - 2 * third, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wide = ndtri((1 + level) / 2) * np.sqrt(variance) / (share * np.abs(np.log(share)))
+        low, high = share ** np.exp(wide), share ** np.exp(-wide)
+    inside = (share > 0) & (share < 1)
+    return share, np.where(inside, low, share), np.where(inside, high, share)
+
+
+def _lifelines() -> Any:
+    try:
+        import lifelines
+    except ImportError as fault:
+        raise CareError(
+            "Survival curves need the package lifelines, which is not installed", "",
+            'Install the extra: pip install "journeys-abm[fit]"',
+        ) from fault  # fmt: skip
+    return lifelines
+
+
+def curves(log: Log, *, hide: bool = False, which: tuple[Curve, ...] = CURVES) -> pl.DataFrame:
+    """Return all curves of a log as one table with COLUMNS; without those of states that the log does not watch."""
+    told = stays(log)
+    frames = []
+    for curve in which:
+        known = [s for s in curve.states if s in log.journey.state_index]
+        watched_by = {int(log.watched_by[log.journey.state_index[s]]) for s in known}
+        if known and 0 not in watched_by:
+            found = spells(log, curve, told)
+            if found.end.size:
+                frames.append(curve_frame(curve, found, hide=hide))
+    return pl.concat(frames) if frames else pl.DataFrame(schema=_SCHEMA)
+
+
+_SCHEMA = {
+    "curve": pl.String, "series": pl.String, "week": pl.Int64, "share": pl.Float64, "low": pl.Float64,
+    "high": pl.Float64, "at_risk": pl.Int64, "events": pl.Int64,
+}  # fmt: skip
