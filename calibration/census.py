@@ -84,7 +84,7 @@ def census(statistics: Statistics, area: str | Area, years: Sequence[int] = rang
         When the table has no population by age, or no total, of the area.
     """
     area = statistics.area(area)
-    counted = _counted_by_age(statistics, area)
+    counted = counted_by_age(statistics, area)
     totals = {year: cell.value for year, cell in statistics.cells(area, "population_0_17").items()}
     if not counted or not totals:
         missing = "population by single year of age" if not counted else "population aged 0 to 17"
@@ -99,7 +99,7 @@ def census(statistics: Statistics, area: str | Area, years: Sequence[int] = rang
     return Ages(area, tuple(years), counts, counts[1:, 0].copy(), net_moves, statuses)
 
 
-def _counted_by_age(statistics: Statistics, area: Area) -> dict[int, Array]:
+def counted_by_age(statistics: Statistics, area: Area) -> dict[int, Array]:
     """Return year -> children aged 0 to 17, of the years in which every age was published."""
     by_age = [statistics.cells(area, "population_single_year_of_age", f"Persons | age {age}") for age in range(N_AGES)]
     complete = sorted(set.intersection(*(set(series) for series in by_age)))
@@ -109,10 +109,10 @@ def _counted_by_age(statistics: Statistics, area: Area) -> dict[int, Array]:
 def _mid_years(counted: dict[int, Array], totals: dict[int, float], first: int, last: int) -> dict[int, Array]:
     """Return children by age in the middle of every year from first to last."""
     last_counted = max(counted)
-    scale = {year: totals[year] / _cohorts(counted, year).sum() for year in totals if year <= last_counted}
+    scale = {year: totals[year] / cohorts(counted, year).sum() for year in totals if year <= last_counted}
     # Years without a total of their own are scaled as the nearest that has one; with none, they stand as counted.
     mid_years = {
-        year: _cohorts(counted, year)
+        year: cohorts(counted, year)
         * (scale[min(scale, key=lambda known: (abs(known - year), known))] if scale else 1)
         for year in range(min(first, last_counted), last_counted + 1)
     }
@@ -121,7 +121,7 @@ def _mid_years(counted: dict[int, Array], totals: dict[int, float], first: int, 
     return mid_years
 
 
-def _cohorts(counted: dict[int, Array], year: int) -> Array:
+def cohorts(counted: dict[int, Array], year: int) -> Array:
     """Return children by age in a year up to the last count, before scaling."""
     if year in counted:
         return counted[year]
