@@ -84,8 +84,7 @@ def write_quality_page(folder: Path, findings: Findings, about: Mapping[str, str
 
 def _harmless(frame: pl.DataFrame) -> pl.DataFrame:
     """Put an apostrophe before what a spreadsheet would take for a formula."""
-    text = pl.col(pl.String)
-    return frame.with_columns(pl.when(text.str.contains(r"^[=+\-@\t\r]")).then("'" + text).otherwise(text))
+    return frame.with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
 
 
 def quality_page(findings: Findings, about: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ from calibration.returns.findings import Findings, Rule
 
 WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
 TEXTS = frozenset({".csv", ".txt", ".tsv"})
-_SEARCHED, _CHUNK = 30, 100_000
+_SEARCHED, _CHUNK, _BEGINNING, _ZIP = 30, 100_000, 100_000, b"PK\x03\x04"
 _BLANKS = " \t\r\n\f\v\u00a0\ufeff\u200b\x00"
 
 NO_TABLE = Rule("file-no-table", "The file or sheet holds no table.", "It was not used.", effect="left out")
@@ -121,6 +121,10 @@ class TextTable:
             findings.add(COLUMN_UNKNOWN, self.file, None, "", f"Not used: column{'s'[: len(unknown) > 1]} {listed}.")
         return self.frame.select(*taken, "file", "row")
 
+    def without(self, keys: Collection[str]) -> TextTable:
+        """Return the table without columns that are known and not used."""
+        return TextTable(self.path, self.file, self.sheet, self.frame.drop(keys, strict=False))
+
     @property
     def place(self) -> str:
         """File and sheet, for messages."""
@@ -159,7 +163,9 @@ def files_of(paths: Iterable[Path], kinds: Collection[str] = TEXTS | WORKBOOKS) 
     return list(found.items())
 
 
-def read_tables(path: Path, findings: Findings, *, name: str = "", known: Collection[str] = ()) -> list[TextTable]:
+def read_tables(
+    path: Path, findings: Findings, *, name: str = "", known: Collection[str] = (), beginning: bool = False
+) -> list[TextTable]:
     """Read every table of a file as text.
 
     Parameters
@@ -169,6 +175,8 @@ def read_tables(path: Path, findings: Findings, *, name: str = "", known: Collec
     known
         Headers that may be met. The header row is the one of the first 30 that has most of them, the first that is not
         blank where none has any: so titles above a table do no harm.
+    beginning
+        Read no more than the first rows, to see what a file is.
 
     Raises
     ------
@@ -177,7 +185,9 @@ def read_tables(path: Path, findings: Findings, *, name: str = "", known: Collec
     """
     name, keys = name or path.name, {header_key(header) for header in known}
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            is_book = path.suffix.lower() in WORKBOOKS or file.peek(4)[:4] == _ZIP
+            data = file.read(_BEGINNING if beginning and not is_book else -1)
     except OSError as fault:
         raise CareError(
             f"The file '{path.name}' cannot be read: {fault.strerror or fault}", str(path.parent), "Check its rights."
@@ -185,11 +195,11 @@ def read_tables(path: Path, findings: Findings, *, name: str = "", known: Collec
     if len(data) < 2:
         findings.add(NO_TABLE, findings.file(name))
         return []
-    if path.suffix.lower() in WORKBOOKS or data[:4] == b"PK\x03\x04":
-        tables = [_table(path, name, sheet, cells, findings, keys) for sheet, cells in _sheets(path, data)]
+    if is_book:
+        rows = 2 * _SEARCHED if beginning else None
+        tables = [_table(path, name, sheet, cells, findings, keys) for sheet, cells in _sheets(path, data, rows)]
     else:
-        file = findings.file(name)
-        tables = [_text_table(path, file, data, findings, keys)]
+        tables = [_text_table(path, findings.file(name), data, findings, keys)]
     return [table for table in tables if table is not None]
 
 
@@ -321,12 +331,12 @@ def _chunks(reader: Iterator[list[str]]) -> Iterator[list[list[str]]]:
 # Workbooks ------------------------------------------------------------------------------------------------------------
 
 
-def _sheets(path: Path, data: bytes) -> Iterator[tuple[str, pl.DataFrame]]:
+def _sheets(path: Path, data: bytes, rows: int | None) -> Iterator[tuple[str, pl.DataFrame]]:
     try:
         book = fastexcel.read_excel(data)
         for name in book.sheet_names:
             # Blank rows at the top are kept, so that rows are counted as Excel counts them.
-            yield name, book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+            yield name, book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string").to_polars()
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as fault:
         raise CareError(
             f"The workbook '{path.name}' cannot be opened",

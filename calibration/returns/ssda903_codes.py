@@ -127,12 +127,7 @@ def read_codes(path: Path = PATH) -> Codes:
         where = f"{path.name}, row {line}"
         if cells.get("column") not in _ALLOWED or not cells.get("code") or not cells.get("meaning"):
             raise CareError(f"A code needs a column of {', '.join(_ALLOWED)}, a code and a meaning", where, remedy)
-        years = []
-        for name in ("first", "last"):
-            text = cells.get(name) or ""
-            if text and not (text.isascii() and text.isdigit() and len(text) == 4):
-                raise CareError(f"'{text}' is no year", f"{where}, column {name}", remedy)
-            years.append(int(text) if text else None)
+        first, last = (_year(cells.get(name) or "", f"{where}, column {name}", remedy) for name in ("first", "last"))
         journey = cells.get("journey") or ""
         if journey not in _ALLOWED[cells["column"]]:
             near = did_you_mean(journey, _ALLOWED[cells["column"]])
@@ -141,11 +136,18 @@ def read_codes(path: Path = PATH) -> Codes:
                 f"{where}, column journey",
                 near + remedy,
             )
-        row = Code(cells["column"], cells["code"], cells["meaning"], *years, journey, cells.get("note") or "")
+        row = Code(cells["column"], cells["code"], cells["meaning"], first, last, journey, cells.get("note") or "")
         if (row.column, row.code) in {(other.column, other.code) for other in rows}:
             raise CareError(f"The code '{row.code}' of {row.column} stands twice", where, remedy)
         rows.append(row)
     return Codes(tuple(rows))
 
 
+def _year(text: str, where: str, remedy: str) -> int | None:
+    if text and not (text.isascii() and text.isdigit() and len(text) == 4):
+        raise CareError(f"'{text}' is no year", where, remedy)
+    return int(text) if text else None
+
+
 CODES = read_codes()
+"""The codes that come with the project."""
