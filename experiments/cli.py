@@ -28,6 +28,7 @@ try:
         WorkersOption,
     )
     from experiments.plain import Plain
+    from experiments.statistics_job import app as statistics_app
 except KeyboardInterrupt:  # as experiments/plain.py, which may not be there yet, would tell it
     print("Stopped. Nothing was left half written.", file=sys.stderr)
     sys.exit(130)
@@ -48,6 +49,7 @@ app = typer.Typer(
     epilog="An AREA is a code such as E06000009 or a name such as Blackpool. E92000001 is England as one area; "
     "for 'journeys run', 'england' is every authority in the table of published figures, one beside the other.",
 )
+app.add_typer(statistics_app)
 
 
 def _version(value: bool) -> None:
