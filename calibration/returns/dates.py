@@ -14,6 +14,7 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from abm.pathway import WEEKS_PER_YEAR
@@ -51,6 +52,13 @@ def week_of(day: ArrayLike, first_year: int) -> NDArray[np.int32]:
     # The same as 52 weeks of 365/52 days each, rounded down.
     weeks: NDArray[np.int64] = (_YEARS[year] - first_year) * WEEKS_PER_YEAR + since * WEEKS_PER_YEAR // 365
     return weeks.astype(np.int32)
+
+
+def weeks_of(dates: pl.Series, first_year: int) -> pl.Series:
+    """Return the week of each date of a column, null where it is null."""
+    day = dates.to_physical()
+    weeks = week_of(day.fill_null(0).to_numpy(), first_year)
+    return pl.Series(dates.name, weeks).set(day.is_null(), None)
 
 
 def day_of(week: ArrayLike, first_year: int, order: ArrayLike = 0) -> NDArray[np.int64]:

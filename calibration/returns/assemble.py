@@ -1,0 +1,445 @@
+"""Clean tables -> the event log: what happened to real children, in the terms of the declared journey.
+
+The same log as a simulated run's, so that whatever reads the one reads the other: children, and rows in the edges of
+the journey, ordered by week, child and step. Three things are said beside it, which a simulated run need not say:
+
+* *When a child is watched.* A return knows a child only from the first thing it tells of it. `seen_from` is the first
+  week of which it would have told (left truncation): 0 for a child with an open case or in care when the log begins;
+  the week after the first event for one who came into sight by it, since who is never in a return is not in the log.
+  `seen_to` is the week before which the watching ends (right censoring). Rows before `seen_from` are how the child came
+  into sight, and no events to count against time at risk.
+* *What was filled in.* `inferred` marks rows that no return tells, but the journey needs to come to the next one.
+* *Whether time in care is known* at the beginning (`clock_known`): not where the return begins within a period of care.
+
+Children are numbered in the order of a digest of their keys that is keyed by all the data: the number says nothing of
+the child and does not depend on the order of files. Keys and dates stay in memory. Returns of need and of care share
+no key that their specifications promise: children are the same where the user says so (`Link`), else each return has
+children of its own. A return of care alone gives a log of care alone, with the way into it filled in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from abm.errors import CareError
+from abm.events import Rows, digest, log_columns, new_rows, take
+from abm.journey import HOMES, JOURNEY
+from abm.log_kernels import order_by
+from abm.parameters import CERTAIN
+from abm.pathway import Journey
+from abm.population import Population
+from calibration.returns import assemble_loop as loop
+from calibration.returns.assemble_facts import CARE, NEED, care_facts, in_order, need_facts
+from calibration.returns.assemble_routes import EXITS, routes
+from calibration.returns.assemble_rules import (
+    BEFORE_BIRTH,
+    CARE_ALONE,
+    CLOCK_UNKNOWN,
+    NFA_WITH_ACTIVITY,
+    NO_BIRTH,
+    NO_HOME,
+    NOTES,
+    OUTSIDE,
+    TWO_BIRTHS,
+)
+from calibration.returns.dates import week_of, week_of_date
+from calibration.returns.findings import Findings
+from calibration.returns.tables import NEED_SCHEMAS, CareTables, NeedTables
+
+NOT_KNOWN = 2
+"""Sex of a child whose return does not tell it; 0 and 1 as in `abm.population`."""
+SEEN = {CARE: "care", NEED: "need", CARE + NEED: "need and care"}
+"""What `Observed.sees` means."""
+RNE_STARTED = "S"
+"""Reason for a new episode: the child started to be looked after."""
+_WEEKS_FIT = 32_000
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What returns tell of the children of an area.
+
+    Attributes
+    ----------
+    population, rows
+        As of a simulated run. `state`, `history` and `since_week` are those of a child before its first row; each child
+        is a family of its own, of risk 0, since returns do not tell; `sex` may be NOT_KNOWN.
+    inferred
+        bool[rows]: filled in, because the journey needs the step and no return tells it.
+    first_year, n_weeks
+        The year ending 31 March that week 0 begins, and the weeks that all returns cover.
+    seen_from, seen_to
+        int32[N]: a child is watched in the weeks from the one to before the other.
+    sees
+        uint8[N]: NEED, CARE or both: which returns would tell of the child.
+    clock_known
+        bool[N]: whether the time in care before the log begins is known.
+    keys
+        Keys of each child in the return of care and in that of need ("" for none): in memory only.
+    told
+        Counts of what was read and made, for the manifest.
+    """
+
+    journey: Journey
+    population: Population
+    rows: Rows
+    inferred: NDArray[np.bool_]
+    first_year: int
+    n_weeks: int
+    seen_from: NDArray[np.int32]
+    seen_to: NDArray[np.int32]
+    sees: NDArray[np.uint8]
+    clock_known: NDArray[np.bool_]
+    keys: pl.DataFrame = field(repr=False)
+    told: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """The log as it is written: no chance and no draw, which an observed event has not; `inferred` instead."""
+        columns = log_columns(self.journey, self.rows)
+        kept = {name: columns[name] for name in ("child", "week", "step", "transition", "from_state", "to_state")}
+        return pl.DataFrame({**kept, "inferred": self.inferred})
+
+    @cached_property
+    def children(self) -> pl.DataFrame:
+        """The children as they are written: weeks of the model, no key and no date."""
+        return pl.DataFrame(self.population.columns()).with_columns(
+            pl.Series("seen_from", self.seen_from), pl.Series("seen_to", self.seen_to), pl.Series("sees", self.sees),
+            pl.Series("clock_known", self.clock_known),
+        )  # fmt: skip
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of log and children."""
+        return digest(self.journey, self.rows, self.population)
+
+
+@dataclass(frozen=True)
+class Link:
+    """Which child of the return of care is which of the return of need.
+
+    `pairs` has the columns care and need (keys, trimmed and in capitals); None: those with the same key.
+    """
+
+    pairs: pl.DataFrame | None = None
+
+
+class _Edges(NamedTuple):
+    target: NDArray[np.uint8]
+    history: NDArray[np.uint8]
+    clock: NDArray[np.uint8]
+    clock_at: NDArray[np.int32]
+    birthday: NDArray[np.int16]
+    care: NDArray[np.bool_]
+    after_care: NDArray[np.bool_]
+    left: NDArray[np.bool_]
+
+
+class _States(NamedTuple):
+    at_home: int
+    elsewhere: int
+    referred: int
+    early_help: int
+    being_assessed: int
+    under_enquiry: int
+    in_need: int
+    in_need_under_enquiry: int
+    protected: int
+    pre_proceedings: int
+    entering: int
+    reunified: int
+    kin: int
+    grown_up: int
+    settled_edge: int
+    settled_weeks: int
+    came_alone_edge: int
+    other_exit: int
+
+
+class _Out(NamedTuple):
+    child: NDArray[np.int32]
+    week: NDArray[np.int16]
+    step: NDArray[np.uint8]
+    edge: NDArray[np.uint16]
+    inferred: NDArray[np.bool_]
+
+
+class _Entry(NamedTuple):
+    state: NDArray[np.uint8]
+    history: NDArray[np.uint8]
+    since_week: NDArray[np.int32]
+    enter_week: NDArray[np.int32]
+    enter_edge: NDArray[np.int16]
+    seen_from: NDArray[np.int32]
+    seen_to: NDArray[np.int32]
+
+
+def assemble(
+    care: CareTables | None,
+    need: NeedTables | None,
+    findings: Findings,
+    *,
+    link: Link | None = None,
+    journey: Journey = JOURNEY,
+) -> Observed:
+    """Make the log of what one or two returns tell.
+
+    Parameters
+    ----------
+    findings
+        Those of the readers; what is found here is added.
+    link
+        Which children are the same; None: none are.
+
+    Raises
+    ------
+    CareError
+        When there is no table, when two returns have no day in common, or when nothing is left to make a log of.
+    """
+    first_year, n_weeks = window(care, need)
+    people = _people(care, need, link, findings)
+    week, facts = _in_weeks(_facts(care, need, people, journey, findings), people, first_year, n_weeks, findings)
+    there = np.zeros(people.height, bool)
+    there[facts["child"].to_numpy()] = True
+    renumber = np.cumsum(there) - 1
+    people = people.filter(pl.Series(there))
+    if not people.height:
+        raise CareError(
+            "These returns tell of no child in the years they cover", "journeys returns",
+            "Look at the findings: what was left out, and why",
+        )  # fmt: skip
+    child = renumber[facts["child"].to_numpy()].astype(np.int32)
+    birth = week_of(people["birth"].to_physical().to_numpy(), first_year)
+    alone = people["uasc"].to_numpy()
+    out, note, entry = _follow(child, week, facts, people, birth, n_weeks, journey)
+    sees = people["sees"].to_numpy()
+    _tell(note, facts["kind"].to_numpy(), facts, sees[child], findings)
+
+    order = order_by(out.week, out.week.size, n_weeks)
+    rows = new_rows(out.week.size)._replace(
+        child=out.child, week=out.week, step=out.step, edge=out.edge,
+        threshold=np.full(out.week.size, CERTAIN, np.uint64),
+    )  # fmt: skip
+    n = people.height
+    number = np.arange(n, dtype=np.int32)
+    population = Population(
+        child=number, family=number.copy(), birth_week=birth, sex=people["sex"].to_numpy(), risk=np.zeros(n, np.uint8),
+        uasc=alone, enter_week=entry.enter_week, enter_edge=entry.enter_edge,
+        leave_week=np.full(n, 1 << 30, np.int32), state=entry.state, history=entry.history,
+        since_week=entry.since_week,
+    )  # fmt: skip
+    in_care = np.isin(entry.state, [journey.state_index[home] for home in HOMES])
+    told = {
+        "children": n, "events": int(out.week.size), "inferred": int(out.inferred.sum()), "facts": facts.height,
+        "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
+    }  # fmt: skip
+    return Observed(
+        journey, population, take(rows, order), out.inferred[order], first_year, n_weeks, entry.seen_from,
+        entry.seen_to, sees, ~in_care | people["clock_known"].to_numpy(), people.select("care", "need"), told,
+    )  # fmt: skip
+
+
+def window(care: CareTables | None, need: NeedTables | None) -> tuple[int, int]:
+    """Return the first year and the number of weeks that all returns cover."""
+    tables = [table for table in (care, need) if table is not None]
+    if not tables:
+        raise CareError("There is no return to make a log of", "journeys returns", "Name its files or their folder")
+    begin, end = max(t.observed_from for t in tables), min(t.observed_to for t in tables)
+    if begin >= end:
+        raise CareError(
+            "The returns of care and of need have no day in common", "journeys returns",
+            "Read them one by one, or add the files of the years that both have",
+        )  # fmt: skip
+    # A window that begins within a year begins with the next week; whole years begin on 1 April.
+    first_year = begin.year + (begin >= date(begin.year, 4, 1))
+    n_weeks = week_of_date(end, first_year) + 1
+    if n_weeks > _WEEKS_FIT:
+        raise CareError(f"The returns cover {n_weeks} weeks", "journeys returns", f"At most {_WEEKS_FIT} fit a log")
+    return first_year, n_weeks
+
+
+def _people(
+    care: CareTables | None, need: NeedTables | None, link: Link | None, findings: Findings
+) -> pl.DataFrame:  # fmt: skip
+    """Return one row a child, in the order of the log: keys, birth, sex, uasc, what is seen."""
+    text = pl.String
+    of_care = pl.DataFrame(
+        schema={"care": text, "birth": pl.Date, "sex": pl.UInt8, "uasc": pl.Boolean}
+    ) if care is None else care.children.select(pl.col("child").alias("care"), "birth", "sex", "uasc")  # fmt: skip
+    of_need = pl.DataFrame(
+        schema={"need": text, "need_birth": pl.Date, "need_sex": pl.UInt8}
+    ) if need is None else need.children.select(
+        pl.col("child").alias("need"), pl.coalesce("birth", "expected_birth").alias("need_birth"),
+        pl.col("sex").alias("need_sex"),
+    )  # fmt: skip
+    if link is None:
+        pairs = pl.DataFrame(schema={"care": text, "need": text})
+    elif link.pairs is None:
+        pairs = of_care.join(of_need, left_on="care", right_on="need").select("care", pl.col("care").alias("need"))
+    else:
+        pairs = link.pairs.unique().filter(pl.col("care").is_unique() & pl.col("need").is_unique())
+    people = (
+        of_care.join(pairs, on="care", how="left")
+        .join(of_need, on="need", how="full", coalesce=True)
+        .with_columns(
+            differ=(pl.col("birth") != pl.col("need_birth")).fill_null(False),
+            birth=pl.coalesce("birth", "need_birth"),
+            sex=pl.coalesce("sex", "need_sex", pl.lit(NOT_KNOWN)).cast(pl.UInt8),
+            uasc=pl.col("uasc").fill_null(False),
+        )
+    )
+    # One link between the two returns: then each would tell of every child of the other.
+    linked = link is not None
+    sees = NEED * (pl.col("need").is_not_null() | (linked and need is not None)).cast(pl.UInt8) + CARE * (
+        pl.col("care").is_not_null() | (linked and care is not None)
+    ).cast(pl.UInt8)
+    people = people.with_columns(sees.cast(pl.UInt8).alias("sees"), pl.col("care", "need").fill_null(""))
+    people = people.select("care", "need", "birth", "sex", "uasc", "sees", "differ")
+    people = people.join(_known_of_care(care, findings, people), on="care", how="left", maintain_order="left")
+    people = people.join(_known_of_need(need), on="need", how="left", maintain_order="left")
+    people = people.with_columns(
+        pl.col("clock_known").fill_null(True), pl.col("planned_before").fill_null(0).cast(pl.UInt8)
+    )
+    key = hashlib.sha256()
+    for row in people.select("care", "need", "birth", "sex").sort("care", "need").cast(text).fill_null("").iter_rows():
+        key.update(("\x1f".join(row) + "\n").encode())
+    secret = key.digest()
+    names = (people["care"] + "\x1f" + people["need"]).to_list()
+    place = [hashlib.blake2b(name.encode(), key=secret, digest_size=16).digest() for name in names]
+    return people.with_columns(pl.Series("place", place)).sort("place", "care", "need").drop("place")
+
+
+def _known_of_care(care: CareTables | None, findings: Findings, people: pl.DataFrame) -> pl.DataFrame:
+    """Return children whose time in care at the beginning of the log is not known; tell dates of birth that differ."""
+    if care is None:
+        return pl.DataFrame(schema={"care": pl.String, "clock_known": pl.Boolean})
+    first = care.episodes.unique("child", keep="first", maintain_order=True)
+    differ = people.filter("differ")["care"]
+    findings.add_rows(TWO_BIRTHS, first.filter(pl.col("child").is_in(differ.implode())), "DOB")
+    begun = first.filter(pl.col("rne").ne_missing(RNE_STARTED))
+    findings.add_rows(CLOCK_UNKNOWN, begun, "RNE")
+    return begun.select(pl.col("child").alias("care"), clock_known=pl.lit(False))
+
+
+def _known_of_need(need: NeedTables | None) -> pl.DataFrame:
+    """Return the least history of children who are said to have had a plan before."""
+    if need is None:
+        return pl.DataFrame(schema={"need": pl.String, "planned_before": pl.UInt8})
+    plans = need.protection_plans.unique("child", keep="first", maintain_order=True)
+    return plans.filter(pl.col("previous_plans") > 0).select(
+        pl.col("child").alias("need"), planned_before=pl.lit(2, pl.UInt8)
+    )
+
+
+def _facts(
+    care: CareTables | None, need: NeedTables | None, people: pl.DataFrame, journey: Journey, findings: Findings
+) -> pl.DataFrame:  # fmt: skip
+    """Return all facts, with a number for each child."""
+    numbered = people.with_row_index("who").with_columns(pl.col("who").cast(pl.Int32))
+    parts = []
+    if care is not None:
+        episodes = _with_number(care.episodes, numbered, "care")
+        made, homeless = care_facts(episodes, journey)
+        findings.add_rows(NO_HOME, homeless, "PLACE")
+        parts.append(made)
+    if need is not None:
+        frames = {name: _with_number(getattr(need, name), numbered, "need") for name in NEED_SCHEMAS}
+        made, contrary = need_facts(frames)
+        findings.add_rows(NFA_WITH_ACTIVITY, contrary, "ReferralNFA")
+        parts.append(made)
+    return in_order(parts)
+
+
+def _with_number(frame: pl.DataFrame, numbered: pl.DataFrame, which: str) -> pl.DataFrame:
+    """Return a table with the child's number in place of its key."""
+    keys = numbered.filter(pl.col(which) != "").select(pl.col(which).alias("child"), pl.col("who"))
+    return frame.join(keys, on="child", how="inner", maintain_order="left").drop("child").rename({"who": "child"})
+
+
+def _in_weeks(
+    facts: pl.DataFrame, people: pl.DataFrame, first_year: int, n_weeks: int, findings: Findings
+) -> tuple[NDArray[np.int32], pl.DataFrame]:
+    """Return the week of each fact that the log can hold, and these facts; what it cannot hold becomes findings."""
+    born = people["birth"].to_physical()
+    birth = born.gather(facts["child"])
+    findings.add_rows(NO_BIRTH, facts.filter(birth.is_null()).unique("child", keep="first", maintain_order=True))
+    facts, birth = facts.filter(birth.is_not_null()), birth.drop_nulls()
+    early = facts["day"] < birth
+    findings.add_rows(BEFORE_BIRTH, facts.filter(early & _begins(facts)))
+    if early.any():
+        facts = in_order([facts.with_columns(pl.max_horizontal(facts["day"], birth).alias("day"))])
+    week = week_of(facts["day"].to_numpy(), first_year)
+    late = pl.Series(week >= n_weeks)
+    findings.add_rows(OUTSIDE, facts.filter(late & _begins(facts)))
+    return week[~late.to_numpy()], facts.filter(~late)
+
+
+def _begins(facts: pl.DataFrame) -> pl.Series:
+    return (facts["kind"] >= loop.REFERRED) & (facts["kind"] != loop.CLOSED_SAME_DAY)
+
+
+def _follow(
+    child: NDArray[np.int32], week: NDArray[np.int32], facts: pl.DataFrame, people: pl.DataFrame,
+    birth: NDArray[np.int32], n_weeks: int, journey: Journey,
+) -> tuple[_Out, NDArray[np.uint8], _Entry]:  # fmt: skip
+    """Follow all children; return the rows by child, the note on each fact, and how each child came into sight."""
+    tables, n = journey.tables, people.height
+    stage = np.array([state.stage for state in journey.states])
+    care = np.isin(np.arange(tables.n_states), [journey.state_index[home] for home in HOMES])
+    edges = _Edges(
+        tables.target, tables.history, tables.clock, tables.clock_at, tables.birthday, care, stage == "after_care",
+        stage == "left",
+    )  # fmt: skip
+    at = journey.state_index
+    states = _States(
+        at["at_home"], at["elsewhere"], at["referred"], at["receiving_early_help"], at["being_assessed"],
+        at["under_enquiry"], at["in_need"], at["in_need_under_enquiry"], at["protected"], at["in_pre_proceedings"],
+        at["entering_care"], at["reunified"], at["child_arrangements"], at["grown_up"],
+        journey.edge("settled_at_home", "reunified"), journey.states[at["reunified"]].bands[-1] + 1,
+        journey.edge("came_alone", "elsewhere"), EXITS.index("left_care_for_another_reason"),
+    )  # fmt: skip
+    ways = routes(journey)
+    note = np.zeros(facts.height, np.uint8)
+    first = np.searchsorted(child, np.arange(n + 1)).astype(np.int64)
+    day, kind, code = (facts[name].to_numpy() for name in ("day", "kind", "code"))
+    entry = _Entry(
+        np.zeros(n, np.uint8), np.zeros(n, np.uint8), np.zeros(n, np.int32), np.zeros(n, np.int32),
+        np.full(n, -1, np.int16), np.zeros(n, np.int32), np.zeros(n, np.int32),
+    )  # fmt: skip
+    room = 2 * facts.height + 2 * n + 64
+    while True:
+        out = _Out(
+            np.empty(room, np.int32), np.empty(room, np.int16), np.empty(room, np.uint8), np.empty(room, np.uint16),
+            np.empty(room, np.bool_),
+        )  # fmt: skip
+        note[:] = 0
+        n_rows = loop.follow(
+            first, week, day, kind, code, birth, people["uasc"].to_numpy(), people["planned_before"].to_numpy(),
+            n_weeks, edges, states, ways, np.zeros(loop.N_NOW, np.int64), out, note, entry,
+        )  # fmt: skip
+        if n_rows >= 0:
+            return _Out._make(column[:n_rows] for column in out), note, entry
+        room *= 2
+
+
+def _tell(
+    note: NDArray[np.uint8], kind: NDArray[np.uint8], facts: pl.DataFrame, sees: NDArray[np.uint8], findings: Findings
+) -> None:  # fmt: skip
+    """Turn the notes on facts into findings."""
+    # Where no return tells of need, the way into care is filled in for everybody: that is one finding, not one each.
+    expected = (sees == CARE) & (kind == loop.CARE_BEGAN) & (note == loop.FILLED_IN)
+    if expected.any():
+        findings.add(CARE_ALONE, int(facts["file"].to_numpy()[expected].min()))
+    told = np.where(expected, loop.FINE, note)
+    for number, rule in NOTES.items():
+        which = told == number
+        if which.any():
+            findings.add_rows(rule, facts.filter(pl.Series(which)))
