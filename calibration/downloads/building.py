@@ -47,14 +47,14 @@ class Older:
     publications: dict[str, dict[str, str]]
 
     def release(self, source_id: str) -> int:
-        """Return the release of a source: its reporting year, else the year of its date; 0 if neither is known."""
+        """Return the release of a source: its last year if it is told, else the year of its date, else 0."""
         known = self.publications.get(source_id, {})
         for text, pattern in (
-            (known.get("publication", ""), r"reporting year (\d{4})"),
+            (known.get("publication", ""), r"(?:reporting year |mid-)(\d{4})"),
             (known.get("date", ""), r"\b((?:19|20)\d\d)\b"),
         ):
-            if found := re.search(pattern, text):
-                return int(found[1])
+            if years := re.findall(pattern, text):
+                return max(int(year) for year in years)
         return 0
 
 

@@ -4,6 +4,10 @@ A release holds a figure if it gives a number, or a mark that says there is one 
 zero). So what the newest release hides stays hidden, even if an older one showed it; what it does not have at all (not
 available, not applicable, blank) is taken from the newest of the others. Of files of one release, the one that is
 declared first.
+
+An older table that files are put on top of has no marks, so what its own releases hid cannot be seen in it. Files
+therefore add nothing to a group of figures (area, measure, year, and what stands before " | " in the breakdown) of
+which it has a newer release.
 """
 
 from __future__ import annotations
@@ -102,10 +106,13 @@ def merge(found: Sequence[Found], order: Sequence[str], base: pl.DataFrame | Non
     )
     rest = cells.filter(pl.col("place") > 0).join(first, on=list(KEY), how="left", maintain_order="left")
     taken = cells.filter((pl.col("place") == 0) & pl.col("value").is_not_null())
+    late = _late(taken, len(found)) if base is not None else taken.clear()
+    taken = taken.join(late, on=list(KEY), how="anti", maintain_order="left")
     left_out: list[dict[str, int]] = [{} for _ in parts]
     hidden = cells.filter((pl.col("place") == 0) & pl.col("value").is_null())
     _count(left_out, hidden.with_columns(why=pl.col("mark").replace_strict(MARKS)))
     _count(left_out, rest.with_columns(why=_why_not_taken()))
+    _count(left_out, late.with_columns(why=pl.lit("not in the older table, which has a newer release of that year")))
     return Merged(taken.drop("order", "held", "place", "mark"), tuple(left_out), _revisions(rest))
 
 
@@ -116,6 +123,15 @@ def _as_part(base: pl.DataFrame, file: int, order: int) -> pl.DataFrame:
         file=pl.lit(file, pl.UInt32), source_id=pl.col("source_id"), release=pl.col("release").cast(pl.Int32),
         order=pl.lit(order, pl.UInt32),
     ).select(*CELLS, "file", "source_id", "release", "order")  # fmt: skip
+
+
+def _late(taken: pl.DataFrame, file: int) -> pl.DataFrame:
+    """Return figures that the older table (number `file`) has not, though it has a newer release of their group."""
+    group = ["area_code", "measure", "year", "group"]
+    named = taken.with_columns(group=pl.col("breakdown").str.extract(r"^(.+?) \| ").fill_null(""))
+    newest = named.filter(pl.col("file") == file).group_by(group).agg(pl.col("release").max().alias("theirs"))
+    joined = named.filter(pl.col("file") < file).join(newest, on=group, how="inner")
+    return joined.filter(pl.col("release") < pl.col("theirs"))
 
 
 def _why_not_taken() -> pl.Expr:

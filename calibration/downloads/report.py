@@ -144,7 +144,10 @@ def _releases(built: Built) -> str:
     rows = [
         (one.newer, one.older, f"{one.both:,}", f"{one.different:,}", f"{one.largest:.1f}%" if one.different else "")
         for one in built.revisions
+        if one.different or one.newer != one.older
     ]
+    if not rows:
+        return ""
     return (
         "## Where releases or files overlap\n\nThe newest release that holds a figure is taken; what it hides stays "
         "hidden.\n\n" + _table(("taken", "other", "both have", "differ", "by at most"), rows, right=(2, 3, 4))
