@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from abm.errors import CareError
 from abm.events import Rows, digest, log_columns, new_rows, take
-from abm.journey import HOMES, JOURNEY
+from abm.journey import CARE_EXCEPT_ADOPTION, HOMES, JOURNEY
 from abm.log_kernels import order_by
 from abm.parameters import CERTAIN
 from abm.pathway import Journey
@@ -42,7 +42,6 @@ from calibration.returns.assemble_routes import EXITS, routes
 from calibration.returns.assemble_rules import (
     BEFORE_BIRTH,
     CARE_ALONE,
-    CLOCK_UNKNOWN,
     NFA_WITH_ACTIVITY,
     NO_BIRTH,
     NO_HOME,
@@ -221,7 +220,7 @@ def assemble(
     alone = people["uasc"].to_numpy()
     out, note, entry = _follow(child, week, facts, people, birth, n_weeks, journey)
     sees = people["sees"].to_numpy()
-    _tell(note, facts["kind"].to_numpy(), facts, sees[child], findings)
+    _tell(note, week, facts, sees[child], findings)
 
     order = order_by(out.week, out.week.size, n_weeks)
     rows = new_rows(out.week.size)._replace(
@@ -236,7 +235,8 @@ def assemble(
         leave_week=np.full(n, 1 << 30, np.int32), state=entry.state, history=entry.history,
         since_week=entry.since_week,
     )  # fmt: skip
-    in_care = np.isin(entry.state, [journey.state_index[home] for home in HOMES])
+    # A placement for adoption has a clock of its own, which began with the placement.
+    in_care = np.isin(entry.state, [journey.state_index[home] for home in CARE_EXCEPT_ADOPTION])
     told = {
         "children": n, "events": int(out.week.size), "inferred": int(out.inferred.sum()), "facts": facts.height,
         "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
@@ -324,8 +324,8 @@ def _known_of_care(care: CareTables | None, findings: Findings, people: pl.DataF
     first = care.episodes.unique("child", keep="first", maintain_order=True)
     differ = people.filter("differ")["care"]
     findings.add_rows(TWO_BIRTHS, first.filter(pl.col("child").is_in(differ.implode())), "DOB")
+    # The reader of the return tells it, as a finding.
     begun = first.filter(pl.col("rne").ne_missing(RNE_STARTED))
-    findings.add_rows(CLOCK_UNKNOWN, begun, "RNE")
     return begun.select(pl.col("child").alias("care"), clock_known=pl.lit(False))
 
 
@@ -431,14 +431,16 @@ def _follow(
 
 
 def _tell(
-    note: NDArray[np.uint8], kind: NDArray[np.uint8], facts: pl.DataFrame, sees: NDArray[np.uint8], findings: Findings
+    note: NDArray[np.uint8], week: NDArray[np.int32], facts: pl.DataFrame, sees: NDArray[np.uint8], findings: Findings
 ) -> None:  # fmt: skip
     """Turn the notes on facts into findings."""
     # Where no return tells of need, the way into care is filled in for everybody: that is one finding, not one each.
-    expected = (sees == CARE) & (kind == loop.CARE_BEGAN) & (note == loop.FILLED_IN)
+    expected = (sees == CARE) & (facts["kind"].to_numpy() == loop.CARE_BEGAN) & (note == loop.FILLED_IN)
     if expected.any():
         findings.add(CARE_ALONE, int(facts["file"].to_numpy()[expected].min()))
-    told = np.where(expected, loop.FINE, note)
+    # What is filled in before week 0 has no row in the log.
+    before = (week < 0) & np.isin(note, (loop.FILLED_IN, loop.ASSESSMENT_PRESUMED, loop.PLAN_PRESUMED))
+    told = np.where(expected | before, loop.FINE, note)
     for number, rule in NOTES.items():
         which = told == number
         if which.any():

@@ -53,8 +53,8 @@ LAST_OF_18 = 2
 # Notes on facts: what the journey could not take as it was told; 0 for none.
 (
     FINE, FILLED_IN, ASSESSMENT_PRESUMED, PLAN_PRESUMED, NO_SUCH_MOVE, NEED_AFTER_CARE, NEED_IN_CARE, REFERRED_AGAIN,
-    AFTER_18, EXIT_PRESUMED, LOST_FROM_SIGHT, NO_SUCH_ORDER, AFTER_GONE, NO_SUCH_STEP, IN_CARE_ALREADY, NOT_IN_CARE,
-) = range(16)  # fmt: skip
+    AFTER_18, EXIT_PRESUMED, LOST_FROM_SIGHT, NO_SUCH_ORDER, AFTER_GONE, NO_SUCH_STEP, NOT_IN_CARE,
+) = range(15)  # fmt: skip
 
 # Places of the child's own numbers in `now`.
 _STATE, _HISTORY, _SINCE, _WEEK, _STEP, _ROW, _FULL = range(7)

@@ -91,12 +91,6 @@ NOTES: dict[int, Rule] = {
         "The child stays where it was.",
         "left out",
     ),
-    loop.IN_CARE_ALREADY: _rule(
-        "in-care-already",
-        "A period of care began while another one ran.",
-        "The earlier one was taken as left for another reason on that day.",
-        "mended",
-    ),
     loop.NOT_IN_CARE: _rule(
         "not-in-care",
         "A move, or the end of care, of a child who is not looked after at that time.",
@@ -135,11 +129,6 @@ NFA_WITH_ACTIVITY = _rule(
     "A referral says that no further action followed, and something followed.",
     "It was taken as a referral that went on.",
     "mended",
-)
-CLOCK_UNKNOWN = _rule(
-    "care-began-earlier",
-    "The first episode that is told is not the first of its period of care: the return begins within it.",
-    "Time in care is counted from that episode, and marked as not known.",
 )
 TWO_BIRTHS = _rule(
     "births-differ",
