@@ -27,7 +27,7 @@ from calibration.rates import RateBook
 from calibration.stationary import BAND_OF_AGE, Children, steady
 
 Array = NDArray[np.float64]
-_ROUNDS, _CLOSE = 200, 1e-10
+_ROUNDS, _CLOSE = 200, 1e-6
 _ALONE_ARRIVALS = 1.0
 
 
@@ -113,65 +113,55 @@ def fitted_book(
     """
     tables, e, n_bands = journey.tables, journey.tables.n_edges, journey.tables.max_bands
     usable = np.isfinite(pooled) & (pooled > 0) & np.isfinite(at_risk) & (at_risk > 0)
-    usable &= (tables.weekly | tables.outcome)[:, None, None]
-    d = np.where(usable, d, 0.0)
-    base = np.where(usable, pooled, 0.0) * np.where(usable, at_risk, 0.0)
+    edge, group, band = np.nonzero(usable & (tables.weekly | tables.outcome)[:, None, None])
+    counted = d[edge, group, band]
+    base = pooled[edge, group, band] * at_risk[edge, group, band]
     first = np.array([np.flatnonzero(groups.of == g)[0] for g in range(groups.size)])
-    known_risk = groups.size == N_GROUPS
     own = first < UNACCOMPANIED_GROUP
     age, risk, history = np.unravel_index(np.where(own, first, 0), (N_AGES, N_RISKS, N_HISTORIES))
-    clock = np.array([(book.since_closure[i] != 1).any() or (book.since_birth[i] != 1).any() for i in range(e)])
+    clock = (book.since_closure != 1).any(axis=1) | (book.since_birth != 1).any(axis=1)
+    mine, late, split, timed = own[group], history[group] > 0, clock[edge], tables.weekly[edge]
 
-    # Each factor: which of its numbers holds in a cell [E, groups, B] (-1: none), how many it has, its strength.
-    def of_group(which: NDArray[np.int64], holds: NDArray[np.bool_]) -> NDArray[np.int64]:
-        return np.broadcast_to(np.where(holds, which, -1)[None, :, None], base.shape)
-
-    band = np.broadcast_to(np.arange(n_bands), base.shape)
-    timed = tables.weekly[:, None, None]
-    late = (history > 0)[None, :, None]
-    split = clock[:, None, None]
+    # Each factor: which of its numbers holds in a cell (-1: none), how many it has, its strength.
     strength = np.where(tables.outcome, between_shares, between_cells)
     factors = {
-        "level": (of_group(np.zeros_like(age), own), 1, np.full(e, between_edges)),
-        "unaccompanied": (of_group(first - UNACCOMPANIED_GROUP, ~own), 2, strength),
-        "age": (of_group(age, own), N_AGES, strength),
-        "history": (of_group(history, own), N_HISTORIES, strength),
+        "level": (np.where(mine, 0, -1), 1, np.full(e, between_edges)),
+        "unaccompanied": (np.where(mine, -1, first[group] - UNACCOMPANIED_GROUP), 2, strength),
+        "age": (np.where(mine, age[group], -1), N_AGES, strength),
+        "history": (np.where(mine, history[group], -1), N_HISTORIES, strength),
         "band": (np.where(timed & ~split, band, -1), n_bands, strength),
-        "since_closure": (np.where(timed & split & late & own[None, :, None], band, -1), n_bands, strength),
-        "since_birth": (np.where(timed & split & ~late & own[None, :, None], band, -1), n_bands, strength),
+        "since_closure": (np.where(timed & split & mine & late, band, -1), n_bands, strength),
+        "since_birth": (np.where(timed & split & mine & ~late, band, -1), n_bands, strength),
     }
-    if known_risk:
-        factors["risk"] = (of_group(risk, own), N_RISKS, strength)
+    if groups.size == N_GROUPS:  # risk classes are known
+        factors["risk"] = (np.where(mine, risk[group], -1), N_RISKS, strength)
     moved = {name: np.ones((e, size)) for name, (_, size, _) in factors.items()}
-    edge = np.broadcast_to(np.arange(e)[:, None, None], base.shape)
+    places, data = {}, {}
+    for name, (which, size, _) in factors.items():
+        cells = np.flatnonzero(which >= 0)
+        places[name] = cells, edge[cells] * size + which[cells]
+        data[name] = np.bincount(places[name][1], counted[cells], e * size).reshape(e, size)
+    # Expected outcomes of each state and group add up to those who arrived, as shares must.
+    outcome = np.flatnonzero(tables.outcome[edge])
+    block = tables.source[edge[outcome]].astype(np.int64) * groups.size + group[outcome]
+    arrived = np.bincount(block, base[outcome])
     now = base.copy()
     for _ in range(_ROUNDS):
         largest = 0.0
-        for name, (which, size, k) in factors.items():
-            holds = which >= 0
-            at = edge[holds] * size + which[holds]
-            counted = np.bincount(at, d[holds], e * size).reshape(e, size)
-            expected = np.bincount(at, now[holds], e * size).reshape(e, size)
+        for name, (_, size, k) in factors.items():
+            cells, at = places[name]
+            expected = np.bincount(at, now[cells], e * size).reshape(e, size)
             old = moved[name]
-            new = (counted + k[:, None]) / (expected / old + k[:, None])
+            new = (data[name] + k[:, None]) / (expected / old + k[:, None])
             ratio = np.where(tables.outcome[:, None], np.sqrt(new / old), new / old)
             moved[name] = old * ratio
-            now[holds] *= ratio.ravel()[at]
+            now[cells] *= ratio.ravel()[at]
             largest = max(largest, float(np.abs(np.log(ratio)).max()))
-            _normalise(journey, now, base)
+            now[outcome] *= (arrived / np.maximum(np.bincount(block, now[outcome]), 1e-300))[block]
         if largest < _CLOSE:
             break
     out = book
-    for name, ratio in moved.items():
-        by = ratio[:, 0] if name == "level" else ratio
+    for name, numbers in moved.items():
+        by = numbers[:, 0] if name == "level" else numbers
         out = replace(out, **{name: getattr(out, name) * by})
     return out
-
-
-def _normalise(journey: Journey, now: Array, base: Array) -> None:
-    """Let the expected outcomes of each state and group add up to those who arrived, as shares must."""
-    tables = journey.tables
-    for s in np.flatnonzero(tables.at_once):
-        edges = [e for e in range(tables.first[s], tables.first[s + 1]) if tables.outcome[e]]
-        total, arrived = now[edges].sum(axis=0), base[edges].sum(axis=0)
-        now[edges] *= np.where(total > 0, arrived / np.where(total > 0, total, 1.0), 1.0)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from abm.pathway import AGE_EDGES_WEEKS, N_GROUPS, WEEKS_TO_18, Journey, State, Transition, group_of, unaccompanied_group
+from abm.pathway import (
+    AGE_EDGES_WEEKS,
+    N_GROUPS,
+    WEEKS_TO_18,
+    Journey,
+    State,
+    Transition,
+    group_of,
+    unaccompanied_group,
+)
 from calibration.estimate_log import CARE, NEED, Log
 from tests.abm.toys import moves, state
 

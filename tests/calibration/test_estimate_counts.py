@@ -28,7 +28,9 @@ def simulated(case):
 
 def columns(rows: list[tuple[int, int, int, int]]) -> Columns:
     """Rows of (child, week, step, edge)."""
-    child, week, step, edge = (np.array(column) for column in zip(*rows, strict=True)) if rows else [np.zeros(0, int)] * 4
+    child, week, step, edge = (
+        (np.array(column) for column in zip(*rows, strict=True)) if rows else [np.zeros(0, int)] * 4
+    )
     return Columns(child, week, step, edge)
 
 
@@ -49,14 +51,15 @@ def test_counts_are_those_of_every_child_and_week(number):
     log = log_of(
         case.journey, case.population, run.rows, case.n_weeks, seen_from=seen_from,
         seen_to=np.array([rng.randint(0, case.n_weeks) for _ in range(n)]),
-        since_known=np.array([rng.random() < 0.7 for _ in range(n)]), sees=np.array([rng.choice([1, 2, 3]) for _ in range(n)]),
+        since_known=np.array([rng.random() < 0.7 for _ in range(n)]),
+        sees=np.array([rng.choice([1, 2, 3]) for _ in range(n)]),
         inferred=np.array([rng.random() < 0.2 for _ in range(run.rows.child.size)], bool), observed=rng.random() < 0.7,
     )  # fmt: skip
     same(count(log), slow_counts(log))
 
 
 def test_counts_of_the_declared_journey_with_stays_within_a_week():
-    """Events of random weeks, several in one week, as returns can have them: they chain, but no simulation made them."""
+    """Events of random weeks, several in one week as returns have them: they chain, but no simulation made them."""
     rng = random.Random(5)
     tables, rows = JOURNEY.tables, []
     states = rng.choices([s for s in range(tables.n_states) if not tables.at_once[s] and s != 0], k=60)
@@ -77,12 +80,14 @@ def test_counts_of_the_declared_journey_with_stays_within_a_week():
         step[child, week] = step.get((child, week), 0) + 1
     full.sort(key=lambda row: (row[1], row[0], row[2]))
     population = population_of(
-        birth_week=[rng.randint(-900, 5) for _ in states], state=states, since_week=[-rng.randint(1, 60) for _ in states],
+        birth_week=[rng.randint(-900, 5) for _ in states], state=states,
+        since_week=[-rng.randint(1, 60) for _ in states],
         history=[rng.randint(0, 2) for _ in states], uasc=[rng.random() < 0.2 for _ in states],
     )  # fmt: skip
     for observed in (False, True):
         log = log_of(
-            JOURNEY, population, columns(full), 200, observed=observed, sees=np.array([rng.choice([1, 2, 3]) for _ in states]),
+            JOURNEY, population, columns(full), 200, observed=observed,
+            sees=np.array([rng.choice([1, 2, 3]) for _ in states]),
             inferred=np.array([rng.random() < 0.3 for _ in full]),
         )  # fmt: skip
         assert (log.step > 0).sum() > 30

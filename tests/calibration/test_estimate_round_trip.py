@@ -2,8 +2,8 @@
 
 Coverage is counted over cells (edge x group x band) in which at least FIVE events are expected at the true rates, given
 the child-weeks there were: a rule that does not look at what happened. With seeds fixed a test fails for all or none;
-for another seed the fast ones would fail by chance once in about 700 (three standard errors), the slow one once in about
-100 (its window is 94 to 96%, and its standard error 0.2 points or less).
+for another seed the fast ones would fail by chance once in about 700 (three standard errors), the slow one once in
+about 100 (its window is 94 to 96%, and its standard error 0.2 points or less).
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ N, WEEKS = 3000, 40
 def toy_log(prepared: Prepared, seed: int) -> Log:
     """Children who were followed from long before the watch began: who is found in a state has stayed for a while.
 
-    They are simulated from 60 weeks before, so the time they have spent is as the rates make it. The log begins when the
-    watch does; of what was before the state and its clock are known.
+    They are simulated from 60 weeks before, so the time they have spent is as the rates make it. The log begins when
+    the watch does; of what was before the state and its clock are known.
     """
     n_before = 60
     rng = np.random.default_rng(seed)
