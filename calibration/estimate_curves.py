@@ -187,7 +187,8 @@ def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float
         share, least, most = _incidence(n, d, by_way[:, number], still, level)
         if by_way[:, number].any():
             frames.append(_series(curve.key, label, at, n, by_way[:, number], share, least, most, 0.0, hide))
-    return pl.concat(frames)
+    frame = pl.concat(frames)
+    return frame.with_columns(pl.col("share", "low", "high").round(3)) if hide else frame
 
 
 def _series(
