@@ -214,7 +214,8 @@ def _read(sheet: Sheet, rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """Add value and mark of a column of figures; refuse a cell that is neither."""
     text = pl.col(name)
     mark = text.str.to_lowercase()
-    thousands = text.str.contains(r"^\d{1,3}(,\d{3})+(\.\d+)?$")
+    # Where a semicolon stands between cells, a comma may stand before decimals.
+    thousands = pl.lit(sheet.delimiter != ";") & text.str.contains(r"^\d{1,3}(,\d{3})+(\.\d+)?$")
     number = pl.when(thousands).then(text.str.replace_all(",", "")).otherwise(text).cast(pl.Float64, strict=False)
     marked = mark.is_in(list(MARKS))
     read = rows.with_columns(

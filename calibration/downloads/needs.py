@@ -72,7 +72,10 @@ def needs() -> tuple[Need, ...]:
     found = {
         "referrals": "c1", "cpp_started": "d3", "cla_started": "rate", "cla_ceased": "rate",
     }  # fmt: skip
-    never = "homes begin as the area's life course has them, which is England's, and are not fitted"
+    never = (
+        "homes begin as the area's life course has them, which is England's, and are not fitted; adoptions may be far "
+        "off (of Kent: twice as many as published, 2021 to 2025)"
+    )
     return (
         Need("children by single year of age, of any year", "population_single_year_of_age", ages,
              found_in="population_by_age"),

@@ -63,11 +63,14 @@ class Sheet:
         A column of text for each column of the file, under its folded name, and `row`, the number a spreadsheet shows.
     header
         Folded name -> name as it stands in the file.
+    delimiter
+        The sign between cells.
     """
 
     source: Source
     text: pl.DataFrame
     header: dict[str, str]
+    delimiter: str = ","
 
     def place(self, row: int | None = None, column: str = "") -> str:
         """Return "FILE, row 12, column la_name"."""
@@ -144,7 +147,9 @@ def read_sheet(source: Source) -> Sheet:
     CareError
         When it is no table in UTF-8, or a row is not as wide as the header.
     """
-    rows = _rows(source, _text(source))
+    text = _text(source)
+    delimiter = _delimiter(text)
+    rows = _rows(source, text, delimiter)
     try:
         header = next(rows)[1]
         lines = list(rows)
@@ -166,7 +171,7 @@ def read_sheet(source: Source) -> Sheet:
         cells = pl.Series([cells[n] for _, cells in lines], dtype=pl.String)
         # The row's own number may not be hidden by a column of the file that is called so.
         columns[name if name != _ROW else "row_"] = cells.str.strip_chars()
-    return Sheet(source, pl.DataFrame(columns), dict(zip(names, header, strict=True)))
+    return Sheet(source, pl.DataFrame(columns), dict(zip(names, header, strict=True)), delimiter)
 
 
 def _text(source: Source) -> str:
@@ -187,10 +192,14 @@ def _text(source: Source) -> str:
     return text
 
 
-def _rows(source: Source, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Give each row that is not blank, with its number; the sign between cells is the commonest in the first line."""
-    first = text.splitlines()[0]
-    delimiter = max(",;\t", key=lambda sign: (first.count(sign), sign == ","))
+def _delimiter(text: str) -> str:
+    """Return the sign between cells: the commonest of the three in the first line."""
+    first = text.lstrip().splitlines()[0]
+    return max(",;\t", key=lambda sign: (first.count(sign), sign == ","))
+
+
+def _rows(source: Source, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Give each row that is not blank, with its number."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 0
     try:
