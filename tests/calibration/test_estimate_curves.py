@@ -76,11 +76,9 @@ def test_the_share_that_left_in_each_way_is_that_of_lifelines():
         mine = frame.filter(series=name)
         for week, share in mine.select("week", "share").iter_rows():
             assert share == pytest.approx(float(theirs[theirs.index <= week].iloc[-1]), rel=1e-9, abs=1e-15)
-    left = sum(
-        frame.filter(series=name).filter(frame.filter(series=name)["week"] <= 20)["share"][-1]
-        for name in ("one", "two")
-    )
-    assert left + total.filter(total["week"] <= 20)["share"][-1] == pytest.approx(1.0, rel=1e-12)
+    by_20 = frame.filter(frame["week"] <= 20)
+    last = [by_20.filter(series=name)["share"][-1] for name in (STILL, "one", "two")]
+    assert sum(last) == pytest.approx(1.0, rel=1e-12)
 
 
 def test_errors_of_each_way_are_those_of_lifelines():
@@ -218,7 +216,7 @@ def test_spells_are_those_of_every_child():
             found = spells(log, curve)
             mine = sorted(zip(found.entry.tolist(), found.end.tolist(), found.way.tolist(), strict=True))
             assert mine == obvious_spells(log, curve), curve.key
-            assert len(mine) > 10
+            assert len(mine) > 5
 
 
 def test_time_in_care_goes_on_through_moves_and_ends_once():
