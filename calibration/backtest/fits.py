@@ -260,7 +260,7 @@ def _smoothness(n_years: int, n_levers: int, before: Array | None) -> tuple[Arra
     steps = np.eye(n_years) - np.eye(n_years, k=-1)
     steps[0] /= SMOOTH if before is not None else LEVEL
     steps[1:] /= SMOOTH
-    centre = np.zeros((n_years, n_levers))
+    centre: Array = np.zeros((n_years, n_levers))
     if before is not None:
         centre[0] = before / SMOOTH
-    return np.kron(steps, np.eye(n_levers)), centre.ravel()
+    return np.asarray(np.kron(steps, np.eye(n_levers)), np.float64), centre.reshape(-1)

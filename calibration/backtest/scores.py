@@ -1,7 +1,7 @@
 """Scores of forecasts: how far a median was off, whether intervals held, and both at once.
 
-A forecast here is a median and central intervals of 50, 80 and 90%, as quantiles at `LEVELS`. Every score is in the unit
-of its figure; divided by `step_of` it can be added up over areas and figures of any size.
+A forecast here is a median and central intervals of 50, 80 and 90%, as quantiles at `LEVELS`. Every score is in the
+unit of its figure; divided by `step_of` it can be added up over areas and figures of any size.
 """
 
 from __future__ import annotations
@@ -89,6 +89,5 @@ def margin(ours: Array, theirs: Array, areas: NDArray[np.int64], picks: NDArray[
     areas         int64[points]    area of each point, from 0
     picks         int64[samples, n]  the areas of each sample, drawn with replacement: all points of an area go together
     """
-    n = int(areas.max()) + 1
-    mine, other = (np.bincount(areas, values, n) for values in (ours, theirs))
+    mine, other = (np.bincount(areas, values, picks.shape[1]) for values in (ours, theirs))
     return 1 - float(mine.sum() / other.sum()), 1 - mine[picks].sum(axis=1) / other[picks].sum(axis=1)
