@@ -285,7 +285,7 @@ def _rows_quickly(body: io.BytesIO, cut: str, n: int, quoted: bool) -> tuple[pl.
         )["line"]
         body.seek(0)
         if quoted:
-            if (lines.str.count_matches('"', literal=True) % 2).any():
+            if (lines.str.count_matches('"', literal=True) % 2 == 1).any():
                 return None
             lines = lines.str.replace_all('"[^"]*"', "")
         widths = lines.str.count_matches(cut, literal=True).fill_null(0) + 1

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
 from abm.errors import CareError
-from calibration.returns.findings import Findings
+from calibration.returns.findings import Findings, Rule
 from calibration.returns.ssda903_checks import check
 from calibration.returns.ssda903_children import children_in_care, read_children
 from calibration.returns.ssda903_episodes import one_line, read_episodes
@@ -28,6 +29,13 @@ from calibration.returns.ssda903_files import Part, end_of, read_parts, recognis
 from calibration.returns.tables import CARE_SCHEMAS, CareTables, in_order, schema_of
 
 __all__ = ["read_care", "recognises"]
+
+EMPTY = Rule("903-empty", "The Episodes table has no row.", "Its year was not counted as read.")
+MISSING_YEARS = Rule(
+    "903-year-missing",
+    "The return of the year before this one was not read, and that of an earlier year was.",
+    "What happened in between was read off the years around it, where they tell it.",
+)
 
 
 def read_care(paths: Iterable[Path], findings: Findings, *, year: int | None = None) -> CareTables:
@@ -49,7 +57,7 @@ def read_care(paths: Iterable[Path], findings: Findings, *, year: int | None = N
         plainly another than it says, no episode can be used, or a file cannot be opened.
     """
     parts = read_parts([Path(path) for path in paths], findings, year)
-    years = _years(parts)
+    years = _years(parts, findings)
     children = read_children(parts, findings)
     rows = read_episodes(parts, findings)
     episodes = one_line(rows, children.select("child", "birth"), findings)
@@ -77,12 +85,19 @@ def read_care(paths: Iterable[Path], findings: Findings, *, year: int | None = N
     )
 
 
-def _years(parts: Iterable[Part]) -> tuple[int, ...]:
-    """Return the years of which Episodes were read, those of an empty table among them."""
-    found: set[int] = set()
+def _years(parts: Iterable[Part], findings: Findings) -> tuple[int, ...]:
+    """Return the years of which episodes were read; tell tables without a row, and years that are missing between."""
+    found: dict[int, int] = {}
     for part in parts:
         if part.table == "Episodes":
-            found |= set(part.frame["year"].unique().to_list())
+            if not part.frame.height:
+                findings.add(EMPTY, part.text.file)
+            for year in part.frame["year"].unique().to_list():
+                found.setdefault(year, part.text.file)
     if not found:
         raise CareError("The Episodes tables hold no row", "", "Give the files that hold the episodes.")
-    return tuple(sorted(found))
+    years = sorted(found)
+    for before, after in pairwise(years):
+        if after > before + 1:
+            findings.add(MISSING_YEARS, found[after])
+    return tuple(years)

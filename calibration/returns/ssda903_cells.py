@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import polars as pl
@@ -27,6 +28,7 @@ WORD_FOR_BLANK = Rule(
     "It was read as blank.",
     effect="mended",
 )
+_PLAIN = re.compile(r"\s|(?<=^\d)\.0+$")
 _BLANKS = ("NULL", "(NULL)", "N/A", "#N/A", "NA", "NAN", "NAT", "NONE", "<NA>", "-", "--")
 
 
@@ -38,7 +40,9 @@ def with_child(frame: pl.DataFrame, findings: Findings | None) -> pl.DataFrame:
     findings
         Where rows without a child are told; None where they do not matter.
     """
-    number = pl.col("CHILD").str.to_uppercase().str.replace(r"^(\d+)\.0+$", "$1")
+    number = pl.col("CHILD").str.to_uppercase()
+    if frame["CHILD"].str.ends_with(".0").any():
+        number = number.str.replace(r"^(\d+)\.0$", "$1")
     frame = frame.with_columns(pl.when(~number.is_in(_BLANKS)).then(number).alias("CHILD"))
     if findings is not None:
         findings.add_rows(BLANK_CHILD, frame.filter(pl.col("CHILD").is_null()))
@@ -48,32 +52,50 @@ def with_child(frame: pl.DataFrame, findings: Findings | None) -> pl.DataFrame:
 def without_words_for_blanks(frame: pl.DataFrame, columns: Iterable[str], findings: Findings) -> pl.DataFrame:
     """Return the frame with words like "null" in these columns as blanks; told once for each file and column."""
     for column in columns:
-        word = pl.col(column).str.to_uppercase().is_in(_BLANKS)
-        for (file,), rows in frame.filter(word).group_by("file", maintain_order=True):
-            told = f"{WORD_FOR_BLANK.action} So in {rows.height} rows."
-            findings.add(WORD_FOR_BLANK, int(str(file)), None, column, told)
-        frame = frame.with_columns(pl.when(~word.fill_null(False)).then(pl.col(column)).alias(column))
+        words = [cell for cell in _cells(frame, column) if cell.upper() in _BLANKS]
+        if words:
+            word = pl.col(column).is_in(words)
+            for (file,), rows in frame.filter(word).group_by("file", maintain_order=True):
+                told = f"{WORD_FOR_BLANK.action} So in {rows.height} rows."
+                findings.add(WORD_FOR_BLANK, int(str(file)), None, column, told)
+            frame = frame.with_columns(pl.when(~word).then(pl.col(column)).alias(column))
     return frame
 
 
 def spelled(frame: pl.DataFrame, column: str, findings: Findings, codes: Codes = CODES) -> pl.DataFrame:
     """Return the frame with the codes of a column in capitals, and null where there is no such code."""
-    text = pl.col(column).str.to_uppercase().str.replace_all(r"\s", "").str.replace(r"^(\d+)\.0+$", "$1")
-    frame = frame.with_columns(text.alias(column))
-    known = pl.col(column).is_in(codes.codes(column))
-    findings.add_rows(UNKNOWN_CODE, frame.filter(~known), column)
-    bounded = [code for code in codes.of(column) if code.first is not None or code.last is not None]
-    for code in bounded:
-        outside = pl.lit(False)
-        if code.first is not None:
-            outside = outside | (pl.col("year") < code.first)
-        if code.last is not None:
-            outside = outside | (pl.col("year") > code.last)
-        findings.add_rows(OTHER_YEARS, frame.filter((pl.col(column) == code.code) & outside), column)
-    return frame.with_columns(pl.when(known).then(pl.col(column)).alias(column))
+    known = set(codes.codes(column))
+    # Few cells are different, and each is looked at once.
+    plain = {cell: _PLAIN.sub("", cell.upper()) for cell in _cells(frame, column)}
+    unknown = [cell for cell, code in plain.items() if code not in known]
+    if unknown:
+        findings.add_rows(UNKNOWN_CODE, frame.filter(pl.col(column).is_in(unknown)), column)
+    known_cells = {cell: code for cell, code in plain.items() if code in known}
+    frame = frame.with_columns(pl.col(column).replace_strict(known_cells, default=None, return_dtype=pl.String))
+    met = set(known_cells.values())
+    for code in codes.of(column):
+        if code.code in met and (code.first is not None or code.last is not None):
+            first, last = code.first or 0, code.last or 9999
+            outside = (pl.col(column) == code.code) & ~pl.col("year").is_between(first, last)
+            findings.add_rows(OTHER_YEARS, frame.filter(outside), column)
+    return frame
 
 
 def read_codes_of(frame: pl.DataFrame, column: str, findings: Findings, codes: Codes = CODES) -> pl.DataFrame:
     """Return the frame with a column of codes as what they mean for the journey."""
     frame = spelled(frame, column, findings, codes)
     return frame.with_columns(codes.in_journey(column, pl.col(column)).alias(column))
+
+
+def _cells(frame: pl.DataFrame, column: str) -> list[str]:
+    return frame[column].drop_nulls().unique(maintain_order=True).to_list()
+
+
+def begins(*columns: str) -> pl.Expr:
+    """Tell where a row of a sorted frame is the first with its cells in these columns."""
+    return pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in columns)
+
+
+def ends(*columns: str) -> pl.Expr:
+    """Tell where a row of a sorted frame is the last with its cells in these columns."""
+    return begins(*columns).shift(-1, fill_value=True)

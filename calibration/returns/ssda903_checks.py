@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 
 from calibration.returns.findings import Findings, Rule
+from calibration.returns.ssda903_cells import begins, ends
 from calibration.returns.ssda903_homes import with_homes
 
 BEGUN_BEFORE = Rule(
@@ -80,10 +81,8 @@ def check(episodes: pl.DataFrame, children: pl.DataFrame, observed_from: date, f
         "file", "row", pl.col("year"),
     )  # fmt: skip
     rows = with_homes(rows).join(children.select("child", "birth"), on="child", how="left", maintain_order="left")
-    chain = ["child", "period"]
-    first = pl.struct(chain).is_first_distinct()
-    last = pl.struct(chain).is_last_distinct()
-    rows = rows.with_columns(first.alias("first"), last.alias("last"))
+    chain = ("child", "period")
+    rows = rows.with_columns(begins(*chain).alias("first"), ends(*chain).alias("last"))
     first, last, temporary = pl.col("first"), pl.col("last"), pl.col("temporary")
     unstarted = first & (pl.col("rne") != "S")
     before = unstarted & (pl.col("period") == 0) & (pl.col("start") < observed_from)

@@ -24,7 +24,7 @@ import polars as pl
 
 from calibration.returns.findings import Findings, Rule
 from calibration.returns.reading_dates import read_dates
-from calibration.returns.ssda903_cells import spelled, with_child, without_words_for_blanks
+from calibration.returns.ssda903_cells import begins, ends, spelled, with_child, without_words_for_blanks
 from calibration.returns.ssda903_codes import CODES, GOES_ON, SHORT_BREAK
 from calibration.returns.ssda903_files import READ, Part, last_day, refuse_another_year
 
@@ -214,24 +214,33 @@ def _of_children(frame: pl.DataFrame, births: pl.DataFrame, findings: Findings) 
 
 def _once(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     """Keep of each (child, DECOM) the rows of its latest year, each once."""
-    cells = ("CHILD", "DECOM", "DEC", *_CODES, "year")
-    frame = frame.sort("CHILD", "DECOM", "year", "file", "row")
-    # Equal rows need not stand side by side, but they have equal keys.
-    frame = _without(frame, ~pl.struct(cells).is_first_distinct(), DUPLICATE, findings)
     key = ["CHILD", "DECOM"]
-    latest = pl.col("year").max().over(key)
-    frame = frame.with_columns(latest.alias("latest"))
+    frame = frame.sort(*key, "year", "file", "row")
+    frame = frame.with_columns(begins(*key).cum_sum().alias("key"))
+    frame = _without_repeats(frame, findings)
+    frame = frame.with_columns(pl.col("year").last().over("key").alias("latest"))
     earlier, kept = frame.filter(pl.col("year") < pl.col("latest")), frame.filter(pl.col("year") == pl.col("latest"))
     if earlier.height:
         home = CODES.in_journey("PLACE", pl.col("PLACE")).fill_null("").alias("home")
-        told = kept.unique(key, keep="last", maintain_order=True).with_columns(home)
-        both = earlier.with_columns(home).join(told, on=key, how="left", suffix="_later", maintain_order="left")
+        told = kept.filter(ends("key")).with_columns(home)
+        both = earlier.with_columns(home).join(told, on="key", how="left", suffix="_later", maintain_order="left")
         # One code may take the place of another between two years (H5, K3): what it means is the same.
         same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_later")) for c in ("RNE", "LS", "CIN", "home"))
         closed = pl.col("DEC").is_not_null() & pl.col("DEC").ne_missing(pl.col("DEC_later"))
         findings.add_rows(SUPERSEDED, both.filter(same & ~closed))
         findings.add_rows(SUPERSEDED_OTHERWISE, both.filter(~same | closed))
-    return _corrected(kept.drop("latest"), frame, findings)
+    return _corrected(kept.drop("latest", "key"), frame, findings)
+
+
+def _without_repeats(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """Leave out rows that stand twice in one year; equal rows are near each other, though not always next."""
+    year = ("key", "year")
+    several = frame.filter(~(begins(*year) & ends(*year)))
+    if not several.height:
+        return frame
+    again = several.filter(~pl.struct("key", "year", "DEC", *_CODES).is_first_distinct())
+    findings.add_rows(DUPLICATE, again)
+    return frame.join(again.select("file", "row"), on=["file", "row"], how="anti", maintain_order="left")
 
 
 def _corrected(kept: pl.DataFrame, told: pl.DataFrame, findings: Findings) -> pl.DataFrame:
@@ -255,10 +264,10 @@ def _corrected(kept: pl.DataFrame, told: pl.DataFrame, findings: Findings) -> pl
 def _one_a_day(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     """Keep of those that begin on one day the one that lasts, and one that ends that same day before it."""
     frame = frame.sort("CHILD", "DECOM", "DEC", "file", "row", nulls_last=[False, False, True, False, False])
-    last = pl.struct("CHILD", "DECOM").is_last_distinct()
+    last = ends("CHILD", "DECOM")
     at_once = (pl.col("DEC") == pl.col("DECOM")).fill_null(False)
     # Of several that end the day they begin, one is kept.
-    first = pl.struct("CHILD", "DECOM").is_first_distinct()
+    first = begins("CHILD", "DECOM")
     return _without(frame, ~(last | (at_once & first)), SAME_DAY, findings)
 
 

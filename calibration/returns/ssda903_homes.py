@@ -47,7 +47,7 @@ def with_homes(episodes: pl.DataFrame) -> pl.DataFrame:
     )
     rows = rows.with_columns(
         pl.col("told").forward_fill().backward_fill().over("chain").alias("home"),
-        (pl.col("chain") - pl.col("chain").min().over("child")).cast(pl.UInt32).alias("period"),
+        (pl.col("chain") - pl.when(~same_child).then(pl.col("chain")).forward_fill()).alias("period"),
         # The placement before, temporary ones left out.
         *(
             pl.when(~pl.col("temporary"))
