@@ -1,4 +1,4 @@
-"""What is done of one area of a run that is under way, in its folder: its fit, its blocks of runs, its test.
+"""What is done of one area of a run that is under way, in its folder: its fit, its draws, blocks of runs, its test.
 
 Each is there whole or not at all, and what is damaged counts as not there and is done again; all but a fit that was
 given, which nobody could make again.
@@ -18,12 +18,14 @@ from abm.errors import CareError
 from abm.files import read_signed, sha256_of, signed
 from calibration.fit import Fitted
 from calibration.fitted import ARRAYS, FIT, SavedFit, load_fit, save_fit
+from calibration.posterior.draws import DRAWS, AreaDraws, load_draws, save_draws
+from calibration.posterior.draws import TABLE as DRAWS_TABLE
 from calibration.statistics import Area
 from experiments import results
 from experiments.blocks import write_whole
 from experiments.mechanisms import Kept, load, save
 
-LEFT_OUT, TESTED = "left_out.json", "forecast.json"
+LEFT_OUT, TESTED, TOOK = "left_out.json", "forecast.json", "took.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ def mark_of_fit(folder: Path) -> str:
         return ""
 
 
+def mark_of_draws(folder: Path) -> str:
+    """Return the SHA-256 of draws: of `draws.json`, which names that of its table."""
+    try:
+        return sha256_of(folder / DRAWS)
+    except OSError:
+        return ""
+
+
 class AreaWork:
     """What is done of one area.
 
@@ -54,12 +64,17 @@ class AreaWork:
         The mark of its fit, if that was given and not made; else "".
     tables
         Where the tables of the mechanisms are that are switched on, if any are.
+    drawn
+        The mark of its draws, if these were given and not made; else "".
     """
 
-    def __init__(self, folder: Path, whole: Path, area: Area, given: str = "", tables: Path | None = None) -> None:
-        self.area, self.folder, self.whole, self.given = area, folder, whole, given
+    def __init__(
+        self, folder: Path, whole: Path, area: Area, given: str = "", tables: Path | None = None, drawn: str = ""
+    ) -> None:
+        self.area, self.folder, self.whole, self.given, self.drawn = area, folder, whole, given, drawn
         self.tables, self._mechanisms = tables, folder / "mechanisms"
         self.blocks, self._fit, self._test = folder / "blocks", folder / "fit", folder / results.FORECAST
+        self._draws = folder / "draws"
 
     def fit(self) -> SavedFit | None:
         """Return the fit, if it is there and whole.
@@ -93,10 +108,57 @@ class AreaWork:
             save_fit(made, part)
 
     def take_fit(self, source: Path) -> None:
-        """Keep a copy of the fit that is given."""
+        """Keep a copy of the fit that is given, and of the draws beside it if they are to be used."""
         with results.whole_folder(self._fit) as part:
             for name in (FIT, ARRAYS):
                 shutil.copyfile(source / name, part / name)
+        if self.drawn:
+            with results.whole_folder(self._draws) as part:
+                for name in (DRAWS, DRAWS_TABLE):
+                    shutil.copyfile(source / name, part / name)
+
+    def draws(self, fitted: Fitted) -> AreaDraws | None:
+        """Return the draws that belong to this fit, if they are there and whole.
+
+        Errors
+        ------
+        CareError
+            When they were given and are not there as they were given.
+        """
+        try:
+            if not self.drawn or mark_of_draws(self._draws) == self.drawn:
+                return load_draws(self._draws, fitted)
+        except CareError:
+            pass
+        if not self.drawn:
+            return None
+        raise CareError(
+            f"The draws of {self.area.name} this run was begun with are damaged: give them again",
+            str(self._draws),
+            "Say where their fit is: journeys resume FOLDER --fit FIT; without it, remove the folder that ends in "
+            ".unfinished and begin again with 'journeys run'",
+        )
+
+    def has_draws(self) -> bool:
+        """Tell whether draws are there, without looking into them."""
+        return (self._draws / DRAWS).is_file()
+
+    def keep_draws(self, draws: AreaDraws) -> None:
+        """Keep the draws."""
+        with results.whole_folder(self._draws) as part, results.writing(part):
+            save_draws(draws, part)
+
+    def took(self, seconds: float = 0.0) -> float:
+        """Return the seconds that the area has taken so far, with these that are added; told to people, no result."""
+        try:
+            before = float(read_signed(self.folder / TOOK, "")["seconds"])
+        except (CareError, KeyError):
+            before = 0.0
+        if seconds:
+            with results.writing(self.folder):
+                self.folder.mkdir(exist_ok=True)
+                write_whole(self.folder / TOOK, signed({"seconds": before + seconds}).encode())
+        return before + seconds
 
     def mechanisms(self, fitted: Fitted) -> Kept | None:
         """Return what is switched on, if it was made and is there whole."""

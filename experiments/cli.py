@@ -18,8 +18,9 @@ try:
     from abm import __version__
     from abm.errors import CareError
     from experiments.options import (
-        AreaArgument,
+        DrawsOption,
         FolderArgument,
+        PointOption,
         ProcessesOption,
         RunsOption,
         SeedOption,
@@ -77,35 +78,65 @@ def areas(statistics: StatisticsOption = None) -> None:
 
 @app.command()
 def calibrate(
-    area: AreaArgument,
+    areas: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="AREA...|england",
+            help="Code or name of an area, or several; 'england' for every authority in the table.",
+        ),
+    ],
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FOLDER", help="Where to write the fit (results/CODE-fit).")
+        Path | None,
+        typer.Option(
+            "--to", metavar="FOLDER", help="Where to write (results/CODE-fit, results/england-fits, results/fits)."
+        ),
     ] = None,
     until: Annotated[
         int, typer.Option("--until", metavar="YEAR", help="Fit to figures of years ending 31 March up to this one.")
     ] = 2025,
+    draws: DrawsOption = None,
+    point: PointOption = False,
     workers: WorkersOption = 2,
+    processes: ProcessesOption = None,
     statistics: StatisticsOption = None,
 ) -> None:
-    """Fit an area to its published figures and show how far the fit is from them."""
-    from experiments.plan import FITTED_TO, area_of, whole_number
+    """Fit areas to their published figures, and draw what these leave open of their parameters.
 
-    _workers(workers)
+    One area: shows how far the fit is from the figures. Several: each gets a folder, those that cannot be fitted are
+    named with the reason, and 'journeys resume' goes on when it was stopped.
+    """
+    from experiments.plan import ALL, FITTED_TO, Plan, area_of, whole_number
+
+    _workers(workers, processes)
     whole_number("until", until, *FITTED_TO)
+    n_draws = _draws(draws, point)
     table = _statistics(statistics)
-    found = area_of(table, area)
+    plan = Plan(tuple(areas))
+    if plan.several:
+        target = to or Path("results", f"{ALL}-fits" if plan.england else "fits")
+        from experiments import calibrating
+
+        with _progress() as (progress, watch):
+            notes = calibrating.calibrate(
+                table, areas, target, progress, until=until, draws=n_draws, workers=workers, processes=processes,
+                watch=watch,
+            )  # fmt: skip
+        calibrating.show(target, notes)
+        return
+    found = area_of(table, areas[0])
     target = to or Path("results", f"{found.code}-fit")
     from experiments import jobs
     from experiments.screen import Progress, print_residuals
 
     with Progress() as progress:
-        made = jobs.calibrate(table, found, target, until, workers, progress)
+        made = jobs.calibrate(table, found, target, until, workers, progress, n_draws)
     years = tuple(range(made.fitted.scenario.first_year, made.fitted.fitted_to + 1))
     if made.fitted.fitted_to < until:
         print(f"Fitted up to {made.fitted.fitted_to}: nothing after that year that a fit needs is in the table.")
     title = f"{found.name}: the fit, less what was published, in percent of it"
     print_residuals(jobs.residuals_of_fit(made), years, title)
-    print(f"The fit is in {target}. Simulate it with: journeys run {found.code} --fit {target}")
+    beside = f", with {n_draws} draws of its parameters" if n_draws else ""
+    print(f"The fit is in {target}{beside}. Simulate it with: journeys run {found.code} --fit {target}")
 
 
 @app.command()
@@ -150,6 +181,8 @@ def run(
             help="Where to write the results (results/CODE, results/england, results/several).",
         ),
     ] = None,
+    draws: DrawsOption = None,
+    point: PointOption = False,
     with_: WithOption = None,
     workers: WorkersOption = 2,
     processes: ProcessesOption = None,
@@ -168,6 +201,7 @@ def run(
 
     _workers(workers, processes)
     plan = plan_of(what, runs, seed, years, with_ or ())
+    _draws(draws, point)
     table = _statistics(statistics)
     areas = areas_of(table, plan)
     target = to or Path("results", ALL if plan.england else "several" if plan.several else areas[0].code)
@@ -177,8 +211,9 @@ def run(
 
     with _progress(*told) as (progress, watch):
         notes = jobs.run(
-            table, plan, target, progress, fit_from=fit, workers=workers, processes=processes, test=test, watch=watch
-        )
+            table, plan, target, progress, fit_from=fit, workers=workers, processes=processes, test=test, watch=watch,
+            draws=draws, point=point,
+        )  # fmt: skip
     _show(target, plan.several, notes)
 
 
@@ -210,6 +245,11 @@ def resume(
     table = _statistics(statistics or there)
     with _progress() as (progress, watch):
         notes = jobs.resume(table, folder, progress, fit_from=fit, workers=workers, processes=processes, watch=watch)
+    if order is not None and order.only_fits:
+        from experiments import calibrating
+
+        calibrating.show(unfinished.target_of(folder), notes)
+        return
     _show(unfinished.target_of(folder), order is not None and order.several, notes)
 
 
@@ -353,6 +393,17 @@ def _statistics(path: Path | None) -> Statistics:
     from calibration.statistics import read_statistics
 
     return read_statistics(path)
+
+
+def _draws(draws: int | None, point: bool) -> int:
+    """Return how many draws are to be made where none are given."""
+    from experiments.plan import DRAWS, MOST_DRAWS, whole_number
+
+    if draws is not None and point:
+        raise CareError("--draws and --point exclude each other", "", "Leave one of them out")
+    if draws is not None:
+        whole_number("draws", draws, 1, MOST_DRAWS)
+    return 0 if point else draws or DRAWS
 
 
 def _workers(workers: int, processes: int | None = None) -> None:

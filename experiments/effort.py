@@ -29,6 +29,8 @@ Derbyshire (151,165): fits to 2025 and to 2023, and 1 to 100 runs of ten years; 
 EPYC), with compiled code at hand. Fits of North Tyneside and Stockton-on-Tees took within 15% of what they say. Only
 how they compare matters.
 """
+DRAWS = 0.5
+"""Seconds for draws of the parameters, for each fitted year (measured likewise)."""
 A_RUN, A_CHILD_YEAR = 0.014, 1.27e-7
 """Seconds of a run, and of each child and year in it."""
 BEGINNING, WRITING, WRITING_A_RUN = 0.08, 0.14, 0.0011
@@ -69,7 +71,7 @@ class Effort:
 
 def work_of(
     children: float, years: int, runs: int, *, fit: bool = True, test: bool = False, there: int = 0, threads: int = 1,
-    on: Collection[str] = (), switched: bool = False,
+    on: Collection[str] = (), switched: bool = False, draws: bool = False,
 ) -> Effort:  # fmt: skip
     """Return the work of an area.
 
@@ -87,13 +89,15 @@ def work_of(
         Runs that are made side by side.
     on, switched
         The mechanisms that are on, and whether what they need is there.
+    draws
+        Whether draws are to be made.
     """
-    return Effort(_steps(children, years, runs, fit, test, there, threads, on, switched))
+    return Effort(_steps(children, years, runs, fit, test, there, threads, on, switched, draws))
 
 
 def _steps(
     children: float, years: int, runs: int, fit: bool, test: bool, there: int, threads: int, on: Collection[str],
-    switched: bool,
+    switched: bool, draws: bool,
 ) -> Iterator[Step]:  # fmt: skip
     def a_run(n_years: int, on: Collection[str] = ()) -> float:
         more = sum(n_years * (MORE[name][0] + MORE[name][1] * children) for name in on)
@@ -109,6 +113,10 @@ def _steps(
 
     if fit:
         yield from fitting(LAST_FITTED - FIRST_YEAR + 1, "")
+    if draws:
+        yield Step("draws", DRAWS * (LAST_FITTED - FIRST_YEAR + 1))
+    if runs == 0:
+        return
     if BEHAVIOURS in on and not switched:
         others = [name for name in on if name != BEHAVIOURS]
         yield Step("reference", runs_of_reference(children, others) * a_run(years, others))
@@ -118,6 +126,8 @@ def _steps(
     yield Step("simulation", BEGINNING + to_do * a_run(years, on), there / runs)
     if test:
         yield from fitting(HELD_BACK_FROM - FIRST_YEAR + 1, TEST)
+        if draws:
+            yield Step(f"{TEST}draws", DRAWS * (HELD_BACK_FROM - FIRST_YEAR + 1))
         yield Step(f"{TEST}simulation", BEGINNING + min(runs, RUNS) * a_run(FORECAST_YEARS[-1] - FIRST_YEAR + 1))
     yield Step("writing", WRITING + WRITING_A_RUN * runs)
 
@@ -140,4 +150,5 @@ def effort_of(statistics: Statistics, order: Order, work: AreaWork, threads: int
         threads=threads,
         on=tuple(order.mechanisms.get("tables", ())),
         switched=work.has_mechanisms(),
+        draws=order.draws > 0 and not work.has_draws(),
     )

@@ -15,10 +15,11 @@ from abm.outputs import output_named
 from calibration.fit import FIRST_YEAR, LAST_FITTED, YearlyModel, fit_area, last_published
 from calibration.fitted import FIT, SavedFit, load_fit, new_fit, save_fit
 from calibration.levers import FITTED_FIGURES
+from calibration.posterior.draws import save_draws
 from calibration.statistics import Area, Statistics
 from calibration.system import fit_system
 from calibration.targets import targets
-from experiments import many, pages, results, totals, unfinished
+from experiments import calibrating, many, pages, parameter_draws, results, totals, unfinished
 from experiments.area_work import AreaWork, LeftOut, mark_of_fit
 from experiments.asked import PLACES
 from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, RUNS, forecast_frame
@@ -28,6 +29,7 @@ from experiments.many import Say, Watch
 from experiments.mechanisms import order_facts, tables_of
 from experiments.plan import LAST_YEAR, Plan, areas_of
 from experiments.run import manifest_facts, shortened, simulate_area, system_figures, write_run
+from experiments.shipped import shipped_fit
 from experiments.switching import homes_can_be_told, switch_on
 from experiments.unfinished import Order, Unfinished, reason
 
@@ -86,13 +88,18 @@ def last_year_published(statistics: Statistics, area: Area) -> int:
     return last_published(targets(statistics, area, range(FIRST_YEAR, LAST_FITTED + 1)), LAST_FITTED)
 
 
-def calibrate(statistics: Statistics, area: Area, target: Path, fitted_to: int, workers: int, say: Say) -> SavedFit:
-    """Fit an area and write the fit into a folder."""
+def calibrate(
+    statistics: Statistics, area: Area, target: Path, fitted_to: int, workers: int, say: Say, draws: int = 0
+) -> SavedFit:
+    """Fit an area and write the fit into a folder, with draws of its parameters if any are wanted."""
     with results.new_folder(target) as folder:
         made = fit(statistics, area, say, fitted_to=fitted_to, workers=workers)
+        drawn = parameter_draws.draws_of(made.fitted, draws, say, workers=workers) if draws else None
         say("writing", 0.0)
         with results.writing(target):
             save_fit(made, folder)
+            if drawn is not None:
+                save_draws(drawn, folder)
     return made
 
 
@@ -132,6 +139,8 @@ def run(
     test: bool | None = None,
     pages: bool = False,
     watch: Watch | None = None,
+    draws: int | None = None,
+    point: bool = False,
 ) -> list[str]:
     """Fit (or load the fits of) areas, simulate them, and write everything into a folder.
 
@@ -148,6 +157,9 @@ def run(
         Whether to write the two pages as well.
     watch
         Told what is done of several areas.
+    draws, point
+        How many draws of the parameters the runs of an area have in turn (those beside a given fit, or DRAWS, if
+        nothing is said); with `point` all runs have the one fit.
 
     Returns
     -------
@@ -155,7 +167,7 @@ def run(
     """
     test = not plan.several if test is None else test
     results.refuse_what_is_not_ours(target)
-    order, fits = order_of(statistics, plan, say, fit_from=fit_from, test=test, pages=pages)
+    order, fits = order_of(statistics, plan, say, fit_from=fit_from, test=test, pages=pages, draws=draws, point=point)
     with unfinished.begin(target, order, fits, tables_of(plan.asked)) as begun:
         return go_on(statistics, begun, say, workers=workers, processes=processes, watch=watch)
 
@@ -177,7 +189,7 @@ def resume(
     with unfinished.resume(target) as begun:
         unfinished.check_table(begun.order, statistics)
         if not begun.is_in_its_place():
-            check_fits(begun, fit_from)
+            check_fits(statistics, begun, fit_from)
         return go_on(statistics, begun, say, workers=workers, processes=processes, watch=watch)
 
 
@@ -196,8 +208,12 @@ def go_on(
     if not begun.is_in_its_place():
         if order.several:
             many.finish_areas(statistics, begun, processes=processes, workers=workers, watch=watch or many.Watch())
-            say("totals", 0.0)
-            totals.write(statistics, begun)
+            if order.only_fits:
+                notes += calibrating.told_of_times(begun)
+                calibrating.write_manifest(begun)
+            else:
+                say("totals", 0.0)
+                totals.write(statistics, begun)
         else:
             finish_area(statistics, order, begun.work(order.areas[0]), say, workers=workers)
         begun.finish()
@@ -222,16 +238,17 @@ def told_of(target: Path, order: Order) -> list[str]:
 
 
 def order_of(
-    statistics: Statistics, plan: Plan, say: Say, *, fit_from: Path | None, test: bool, pages: bool
-) -> tuple[Order, dict[str, Path]]:
-    """Return what is to be done, and where the fits are that are given.
+    statistics: Statistics, plan: Plan, say: Say, *, fit_from: Path | None, test: bool, pages: bool,
+    draws: int | None = None, point: bool = True, shipped: bool = True, england_too: bool = False,
+) -> tuple[Order, dict[str, Path]]:  # fmt: skip
+    """Return what is to be done, and where the fits are that are given, or come with the project.
 
     Errors
     ------
     CareError
         When the area cannot be run; of several areas those are left out, and it is an error if none can be run.
     """
-    areas, mechanisms = areas_of(statistics, plan), order_facts(plan.asked)
+    areas, mechanisms = areas_of(statistics, plan, england_too=england_too), order_facts(plan.asked)
     chosen: list[Area] = []
     left_out: list[LeftOut] = []
     fits: dict[str, Path] = {}
@@ -239,10 +256,12 @@ def order_of(
         if len(areas) >= MANY:
             say("looking", place / len(areas))
         try:
-            if fit_from is None:
-                refuse_an_area_without_a_start(statistics, area)
+            if fit_from is not None:
+                fits[area.code] = fit_folder(fit_from, area, several=plan.several)
+            elif shipped and (there := shipped_fit(statistics, area, plan.years)):
+                fits[area.code] = there
             else:
-                fits[area.code] = fit_folder(fit_from, area) if plan.several else fit_from
+                refuse_an_area_without_a_start(statistics, area)
             if PLACES in plan.asked.tables:
                 homes_can_be_told(statistics, area, FIRST_YEAR)
         except CareError as error:
@@ -255,17 +274,19 @@ def order_of(
         chosen.append(area)
     if not chosen:
         refuse_that_all_are_left_out(left_out)
+    fits = {area.code: fits[area.code] for area in chosen if area.code in fits}
+    n_draws, drawn = calibrating.how_many(fits, draws, point=point)
     return (
         Order(
             tuple(chosen), tuple(left_out), plan.several, plan.england, plan.runs, plan.seed, plan.years, test, pages,
-            unfinished.table_facts(statistics), {area.code: mark_of_fit(fits[area.code]) for area in chosen if fits},
-            mechanisms,
+            unfinished.table_facts(statistics), {code: mark_of_fit(folder) for code, folder in fits.items()},
+            mechanisms, n_draws, drawn,
         ),
         fits,
     )  # fmt: skip
 
 
-def check_fits(begun: Unfinished, fit_from: Path | None = None) -> None:
+def check_fits(statistics: Statistics, begun: Unfinished, fit_from: Path | None = None) -> None:
     """Take a fit that the run was begun with again where the one that was kept is damaged.
 
     Errors
@@ -277,17 +298,22 @@ def check_fits(begun: Unfinished, fit_from: Path | None = None) -> None:
     if fit_from is not None and not order.fits:
         raise CareError("This run was begun without fits", "--fit", "Leave --fit out, or begin a new run")
     for work in map(begun.work, order.areas):
-        given = None
+        given = shipped_fit(statistics, work.area, order.years) if work.given else None
         if fit_from is not None:
-            given = fit_folder(fit_from, work.area) if order.several else fit_from
-            if mark_of_fit(given) != work.given:
+            given = fit_folder(fit_from, work.area, several=order.several)
+        if given is not None and mark_of_fit(given) != work.given:
+            if fit_from is None:
+                given = None
+            else:
                 raise CareError(
                     f"This is not the fit of {work.area.name} that the run was begun with",
                     str(given),
                     "Name that one with --fit, or begin a new run",
                 )
         try:
-            work.fit()
+            there = work.fit()
+            if there is not None and order.draws:
+                work.draws(there.fitted)
         except CareError:
             if work.is_finished():
                 continue
@@ -297,8 +323,10 @@ def check_fits(begun: Unfinished, fit_from: Path | None = None) -> None:
             work.take_fit(given)
 
 
-def fit_folder(folder: Path, area: Area) -> Path:
-    """Return the folder of an area's fit in a folder of fits, or of results."""
+def fit_folder(folder: Path, area: Area, *, several: bool = True) -> Path:
+    """Return the folder of an area's fit in a folder of fits, or of results; for one area, also that folder itself."""
+    if not several and ((folder / FIT).is_file() or not (folder / results.MANIFEST).is_file()):
+        return folder
     for name in (area.code, f"{area.code}-fit"):
         if (folder / name / FIT).is_file():
             return folder / name
@@ -322,8 +350,12 @@ def finish_area(statistics: Statistics, order: Order, work: AreaWork, say: Say, 
     area = work.area
     made = work.fit()
     if made is None:
-        made = fit(statistics, area, say, last_year=order.years, workers=workers)
+        made = fit(statistics, area, say, fitted_to=order.until, last_year=order.years, workers=workers)
         work.keep_fit(made)
+    draws = calibrating.drawn(order, work, made, say, workers)
+    if order.only_fits:
+        calibrating.write_area(work, made, draws)
+        return
     fitted = shortened(made.fitted, order.years)
     on = work.mechanisms(fitted) if order.mechanisms else None
     if on is None and order.mechanisms:
@@ -338,17 +370,19 @@ def finish_area(statistics: Statistics, order: Order, work: AreaWork, say: Say, 
         progress=lambda done, n: say("simulation", done / n),
         mechanisms=None if on is None else on.made,
         blocks=work.blocks,
+        draws=draws,
     )
     test = work.test() if order.test else None
     if test is None and order.test and can_be_tested(statistics, area):
         seeds = order.seeds[:RUNS]
         forecast = forecast_frame(
-            statistics, area, seeds, workers=workers, progress=lambda what, part: say(f"{TEST}{what}", part)
-        )
+            statistics, area, seeds, workers=workers, draws=0 if draws is None else len(seeds),
+            progress=lambda what, part: say(f"{TEST}{what}", part),
+        )  # fmt: skip
         test = work.keep_test(forecast)
     say("writing", 0.0)
     with results.whole_folder(work.whole) as folder:
-        write_run(folder, made, simulated, None if on is None else on.made.course)
+        write_run(folder, made, simulated, None if on is None else on.made.course, draws)
         if on is not None:
             work.write_mechanisms(on, folder)
         tables = frames(fitted, simulated.figures, system_figures(made.system), years=simulated.scenario_years)
@@ -356,7 +390,7 @@ def finish_area(statistics: Statistics, order: Order, work: AreaWork, say: Say, 
             results.write_table(frame, folder, name)
         if test is not None:
             (folder / results.FORECAST).write_bytes(test)
-        facts = manifest_facts(made, simulated, last_year_published(statistics, area))
+        facts = manifest_facts(made, simulated, last_year_published(statistics, area), draws)
         facts |= {} if on is None else {"mechanisms": on.made.record}
         results.write_manifest(folder, facts)
         if order.pages and not pages.that_are_missing():

@@ -37,8 +37,8 @@ _EVERY = 0.2
 class Watch:
     """Is told what is done of several areas; shows nothing."""
 
-    def begin(self, weights: dict[str, float], finished: Sequence[str]) -> None:
-        """Learn how much work each area is, and which are finished."""
+    def begin(self, weights: dict[str, float], finished: Sequence[str], only_fits: bool = False) -> None:
+        """Learn how much work each area is, and which are finished; nothing is simulated if these are `only_fits`."""
 
     def part(self, area: Area, part: float) -> None:
         """Learn that this part of an area is done."""
@@ -80,7 +80,7 @@ def finish_areas(
     efforts = {code: effort_of(statistics, order, work, threads) for code, work in works.items()}
     weights = {code: effort.seconds for code, effort in efforts.items()}
     with closing(watch):
-        watch.begin(weights, done)
+        watch.begin(weights, done, order.only_fits)
         # The largest first, so that no process is left with one at the end; the results do not depend on it.
         to_do = sorted(set(works) - set(done), key=lambda code: (-weights[code], code))
         if n == 1:
@@ -98,8 +98,11 @@ def _finish_or_leave_out(statistics: Statistics, order: Order, work: AreaWork, s
     """Finish an area and return "", or return why it was left out."""
     from experiments import jobs
 
+    begun = time.monotonic()
     try:
         jobs.finish_area(statistics, order, work, say, workers=workers)
+        if order.only_fits:
+            work.took(time.monotonic() - begun)
     except CareError as error:
         # What cannot be fitted is left out. After the fit nothing can be wrong with an area's figures.
         if "cannot be written" in error.what or work.given or work.has_fit():

@@ -30,6 +30,18 @@ AreaArgument = Annotated[str, typer.Argument(metavar="AREA", help="Code or name:
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of results.")]
 RunsOption = Annotated[int | None, typer.Option("--runs", metavar="N", help="How many runs (20 if not said).")]
 SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the first run (1 if not said).")]
+DrawsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--draws",
+        metavar="N",
+        help="How many draws of an area's parameters there are, which its runs have in turn (100; of a given fit, "
+        "those beside it).",
+    ),
+]
+PointOption = Annotated[
+    bool, typer.Option("--point", help="No draws: all runs have the fit that is nearest to the figures.")
+]
 WithOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -14,6 +14,8 @@ from experiments.asked import MECHANISMS, SHOCK, Asked, names_in, read_asked
 
 RUNS, RUNS_OF_SEVERAL, SEED, LAST_YEAR, WORKERS = 20, 10, 1, 2030, 2
 MOST_RUNS, MOST_SEED, MOST_WORKERS = 10_000, 2**63, 256
+DRAWS, MOST_DRAWS = 100, 10_000
+"""How many draws of an area's parameters are made if nothing is said, and the most that can be."""
 ALL = "england"
 """Every authority in the table."""
 YEARS = (2025, 2040)
@@ -194,8 +196,10 @@ def area_of(statistics: Statistics, what: str) -> Area:
     return statistics.area(what)
 
 
-def areas_of(statistics: Statistics, plan: Plan) -> list[Area]:
+def areas_of(statistics: Statistics, plan: Plan, *, england_too: bool = False) -> list[Area]:
     """Return the areas of a plan, by their codes; ALL is every authority in the table.
+
+    With `england_too`, England as one area may stand beside others.
 
     Errors
     ------
@@ -210,7 +214,7 @@ def areas_of(statistics: Statistics, plan: Plan) -> list[Area]:
         if area.code in found:
             raise CareError(f"{area.name} ({area.code}) is named twice", "", "Name each area once")
         found[area.code] = area
-    if ENGLAND in found and len(found) > 1:
+    if ENGLAND in found and len(found) > 1 and not england_too:
         raise CareError(
             f"{ENGLAND} is England as one area, which holds all others, so it cannot be added to them",
             "",

@@ -323,8 +323,8 @@ def factors_ahead(fitted: Fitted, draws: AreaDraws | None = None) -> str:
     last = fitted.fitted_to
     if draws is not None:
         return (
-            f"After {last} every yearly factor is drawn anew for each run: it comes back towards what all areas have in "
-            "common, and spreads with the years, as factors of all areas have done."
+            f"After {last} every yearly factor is drawn anew in each draw: it comes back towards what all areas have "
+            "in common, and spreads with the years, as factors of all areas have done."
         )
     first = max(fitted.scenario.first_year, last - CARRIED_AHEAD_FROM + 1)
     years = f"{first} and {last}" if first == last - 1 else f"{first} to {last}" if first < last else f"{last}"

@@ -50,6 +50,7 @@ STEPS = {
     "yearly factors": "Fitting a factor for each year to the published figures",
     "correction": "Correcting the fit with a few simulated runs",
     "system dynamics": "Fitting system dynamics by itself",
+    "draws": "Drawing what the figures leave open, and the years ahead",
     "reference": "Simulating what the system's behaviours are measured from",
     "gains": "Working out how much the behaviours amplify, and system dynamics with them",
     "simulation": "Simulating every child, week by week",
@@ -120,7 +121,7 @@ class SeveralProgress(Watch):
         self._steps, self._told, self._clock = steps, told, clock
         self._bar = _bar(TIME_LEFT) if sys.stderr.isatty() else None
 
-    def begin(self, weights: dict[str, float], finished: Sequence[str]) -> None:
+    def begin(self, weights: dict[str, float], finished: Sequence[str], only_fits: bool = False) -> None:
         """Begin to show."""
         self._steps.pause()
         for words in self._told:
@@ -129,7 +130,7 @@ class SeveralProgress(Watch):
         self.parts = {code: float(code in self.ended) for code in weights}
         self.before, self.start = self.done(), self._clock()
         told = f", {len(finished)} of them finished before" if finished else ""
-        self._line(f"Simulating {len(weights)} areas{told}")
+        self._line(f"{'Fitting' if only_fits else 'Simulating'} {len(weights)} areas{told}")
         if self._bar is not None:
             self._task = self._bar.add_task("", total=1.0, left="")
             self._bar.start()

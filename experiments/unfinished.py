@@ -22,7 +22,7 @@ from abm.journey import JOURNEY
 from calibration.fitted import journey_mark
 from calibration.statistics import Area, Statistics
 from experiments import results
-from experiments.area_work import LEFT_OUT, AreaWork, LeftOut
+from experiments.area_work import LEFT_OUT, TOOK, AreaWork, LeftOut
 from experiments.blocks import write_whole
 from experiments.held import LOCK, Held
 
@@ -30,7 +30,7 @@ PLAN, READY = "plan.json", "ready.json"
 WHOLE, AREAS, WEEKLY, OLD, MECHANISMS = "whole", "areas", "weekly", "old", "mechanisms"
 OURS = frozenset((PLAN, READY, WHOLE, AREAS, WEEKLY, OLD, MECHANISMS, LOCK))
 """Every file and folder in a folder of a run that is under way, but for parts, which are named with a dot."""
-FORMAT = 2
+FORMAT = 3
 _WHAT = "A run of journeys-abm that is under way; 'journeys resume' goes on with it."
 
 
@@ -44,6 +44,10 @@ class Order:
     statistics  {"path", "file", "sha256"} of the table
     fits        of each fit that was given, by the code of its area, the mark: see `area_work.mark_of_fit`
     mechanisms  what is switched on: see `mechanisms.order_facts`
+    runs        how many of each area; 0: nothing is simulated, fits and draws are the results
+    draws       how many draws of an area's parameters there are, if they are made; 0: runs have the point fit
+    drawn       of each area whose draws were given, the mark: see `area_work.mark_of_draws`
+    until       the last year that a fit sees
     """
 
     areas: tuple[Area, ...]
@@ -58,6 +62,14 @@ class Order:
     statistics: dict[str, str]
     fits: dict[str, str]
     mechanisms: dict[str, Any] = field(default_factory=dict)
+    draws: int = 0
+    drawn: dict[str, str] = field(default_factory=dict)
+    until: int = 2025
+
+    @property
+    def only_fits(self) -> bool:
+        """Whether nothing is simulated."""
+        return self.runs == 0
 
     @property
     def seeds(self) -> range:
@@ -126,12 +138,13 @@ class Unfinished:
         """Return what is done of an area."""
         whole = self.whole / area.code if self.order.several else self.whole
         tables = self.folder / MECHANISMS if self.order.mechanisms else None
-        return AreaWork(self.folder / AREAS / area.code, whole, area, self.order.fits.get(area.code, ""), tables)
+        fit, draws = (marks.get(area.code, "") for marks in (self.order.fits, self.order.drawn))
+        return AreaWork(self.folder / AREAS / area.code, whole, area, fit, tables, draws)
 
     def has_something(self) -> bool:
         """Tell whether anything is done that would be a pity to do again."""
         done = (self.folder / AREAS).glob("*/*")
-        return any(self.whole.glob("*")) or any(entry.name != LEFT_OUT for entry in done)
+        return any(self.whole.glob("*")) or any(entry.name not in (LEFT_OUT, TOOK) for entry in done)
 
     def finish(self) -> None:
         """Put what is whole in its place, also when that was cut off before, and remove what was under way."""
@@ -246,7 +259,7 @@ def resume(target: Path) -> Iterator[Unfinished]:
     if not (folder / PLAN).is_file():
         is_done = (target / results.MANIFEST).is_file()
         what = "These results are finished: there is nothing to resume" if is_done else "There is no unfinished run"
-        raise CareError(what, str(told_as), "'journeys run' begins a new one")
+        raise CareError(what, str(told_as), "'journeys run' or 'journeys calibrate' begins a new one")
     told = read_signed(folder / PLAN, f"Remove the folder {folder.name} and begin again with 'journeys run'")
     again = f"Go on with that version, or remove the folder {folder.name} and begin again with 'journeys run'"
     if told.get("version") != abm.__version__ or told.get("format") != FORMAT:

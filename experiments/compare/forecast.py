@@ -12,6 +12,7 @@ from calibration.fit import FIRST_YEAR, fit_area
 from calibration.statistics import Area, Statistics
 from calibration.system import fit_system
 from calibration.targets import targets
+from experiments import parameter_draws
 from experiments.compare.frames import COMPARED, REQUIRED, bounds, figures_frame, published_points
 from experiments.run import simulate_area, system_figures
 
@@ -52,18 +53,26 @@ def forecast_frame(
     seeds: range,
     *,
     workers: int = 1,
+    draws: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> pl.DataFrame:
     """Fit the area to the figures up to HELD_BACK_FROM and return its figures to the last compared year.
 
-    The form is that of `frames.figures_frame`; the published points are of all years.
+    With `draws`, so many are made of its parameters, which its runs have in turn; they too see nothing later. The form
+    is that of `frames.figures_frame`; the published points are of all years.
     """
     say = progress or (lambda _what, _part: None)
     seen = held_back(statistics)
     fitted = fit_area(seen, area, fitted_to=HELD_BACK_FROM, last_year=COMPARED[-1], workers=workers, progress=progress)
     say("system dynamics", 0.0)
     system = fit_system(fitted)
-    simulated = simulate_area(fitted, seeds, workers=workers, progress=lambda done, n: say("simulation", done / n))
+    simulated = simulate_area(
+        fitted,
+        seeds,
+        workers=workers,
+        progress=lambda done, n: say("simulation", done / n),
+        draws=parameter_draws.draws_of(fitted, draws, say, workers=workers) if draws else None,
+    )
     points = published_points(targets(statistics, area, range(FIRST_YEAR - 1, COMPARED[-1] + 1)))
     return figures_frame(simulated.scenario_years, points, simulated.figures, system_figures(system))
 

@@ -152,6 +152,7 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
             n_runs=len(seeds),
             published_to=int(manifest["fit"]["published_to"]),
             required=None if tested is None else score(required_only(tested)),
+            drawn="draws" in manifest,
         )
         + headline(manifest),
         "missed": words.missed(comparison.residuals, careers),
@@ -164,6 +165,7 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
         "simulated": f"1 April {comparison.years[0] - 1} to 31 March {comparison.years[-1]}",
         "runs": len(seeds),
         "few_runs": len(seeds) if len(seeds) < RUNS_OF_AN_INTERVAL else 0,
+        "draws": _draws(manifest),
         "seeds": f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0]),
         "children": "all of the area" if sample == 1 else f"one in {sample} of the area, scaled up",
         "fitted_years": f"{COMPARED[0]} to {fitted.fitted_to}",
@@ -177,6 +179,16 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
         "at the wrong times (covariance)",
         "monte_Carlo_error": "standard error of the mean over runs: what more runs would make smaller",
     }
+
+
+def _draws(manifest: dict[str, Any]) -> str:
+    """Return in words which draws of the parameters the runs had."""
+    told = manifest.get("draws")
+    if told is None:
+        return "none: all runs have the fit that is nearest to the figures"
+    n = len(set(told["draw_of_each_run"].values()))
+    how = "; ".join(str(value) for key, value in told["made"].items() if key in ("how", "ahead"))
+    return f"{n} of {told['draws']}, each run with its own{f' ({how})' if how else ''}"
 
 
 def _captions(comparison: Comparison) -> dict[str, dict[str, str]]:

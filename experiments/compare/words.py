@@ -25,10 +25,18 @@ CHANCE_ALONE = (
     "The intervals show chance alone, with one fitted set of chances. They do not hold how little some of those "
     "chances are known, so what happens will lie outside them more often than one time in ten."
 )
+CHANCE_AND_PARAMETERS = (
+    "The intervals hold chance, and what published figures leave open of this area's chances: each run has its own "
+    "draw of them, and of how they move in the years ahead, as those of all areas have moved. They do not hold what "
+    "nobody has seen: a new law, another way of counting, a shock that no area has had in these years."
+)
 NO_POLICY = (
-    "The years ahead say what would follow if chances stayed as they were. They are not a forecast of policy: no new "
+    "The years ahead say what would follow if things went on as they were. They are not a forecast of policy: no new "
     "law, money, way of working, place to live or change among families is in them."
 )
+AHEAD = "If chances stayed as they were"
+AHEAD_DRAWN = "If chances moved as those of all areas have moved"
+"""What stands before a figure of the last year."""
 PARTED = 0.05
 """The two views part when they differ by more than this share of the simulated figure."""
 YEARS_OFF = 0.20
@@ -92,11 +100,14 @@ def headline(
     n_runs: int = RUNS_OF_AN_INTERVAL,
     published_to: int = COMPARED[-1],
     required: Score | None = None,
+    drawn: bool = False,
 ) -> list[str]:
     """Return what the figures say, then what they do not.
 
     Parameters
     ----------
+    drawn
+        Whether each run has a draw of the parameters of its own.
     score, required
         How the test came out over all figures, and over those alone that must be held; None if there was none.
     published_to
@@ -113,18 +124,18 @@ def headline(
             sd = "" if ahead.sd is None else f"; system dynamics: {number(ahead.sd)}"
             span = "" if n_runs == 1 else f": {number(ahead.low)} to {number(ahead.high)}"
             lines.append(
-                f"If chances stayed as they were, {_within(ahead.label)} {years[-1]}: {number(ahead.median)} "
+                f"{AHEAD_DRAWN if drawn else AHEAD}, {_within(ahead.label)} {years[-1]}: {number(ahead.median)} "
                 f"({how_far_apart(n_runs)}{span}{sd})."
             )
     lines += how_they_part(figures, years[-1], n_runs)
     if score is not None:
-        lines.append(how_it_forecasts(score, required, n_runs))
+        lines.append(how_it_forecasts(score, required, n_runs, drawn))
     if sample > 1:
         lines.append(
             f"One child in {sample} is simulated and counts are scaled up, so the intervals are about "
             f"{sample**0.5:.0f} times as wide as chance among all children would make them."
         )
-    return [*lines, CHANCE_ALONE, NO_POLICY, SIMULATED]
+    return [*lines, CHANCE_AND_PARAMETERS if drawn else CHANCE_ALONE, NO_POLICY, SIMULATED]
 
 
 def _simulated(line: Line, n_runs: int) -> str:
@@ -189,7 +200,9 @@ def how_it_fits(residuals: pl.DataFrame) -> str:
     )
 
 
-def how_it_forecasts(score: Score, required: Score | None = None, n_runs: int = RUNS_OF_AN_INTERVAL) -> str:
+def how_it_forecasts(
+    score: Score, required: Score | None = None, n_runs: int = RUNS_OF_AN_INTERVAL, drawn: bool = False
+) -> str:
     """Return how a fit that saw less did, beside the plainest forecast there is."""
     years = " and ".join(str(year) for year in FORECAST_YEARS)
     told = (
@@ -215,6 +228,8 @@ def how_it_forecasts(score: Score, required: Score | None = None, n_runs: int = 
     if share >= 0.9:
         return f"{told}."
     fewer = "far fewer" if share < 0.75 else "fewer"
+    if drawn:
+        return f"{told}, {fewer} than 90%: the figures moved more than those of all areas had up to {HELD_BACK_FROM}."
     return (
         f"{told}, {fewer} than 90%: more than chance moves them, and the intervals are too narrow because they hold "
         "chance alone."

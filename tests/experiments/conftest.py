@@ -12,12 +12,18 @@ import pytest
 from abm.journey import JOURNEY
 from calibration import fit as fit_module
 from calibration import system as system_module
-from calibration.fit import fit_area
+from calibration.fit import Fitted, fit_area
 from calibration.fitted import SavedFit, new_fit
+from calibration.levers import LEVERS
 from calibration.national import BASE_YEARS, base_figures
+from calibration.pooling import keyed_normals
+from calibration.posterior.draws import AreaDraws
+from calibration.posterior.forms import FORMS
 from calibration.rates import read_rates
 from calibration.statistics import Statistics, read_statistics
 from calibration.system import fit_system
+from experiments import jobs
+from experiments.parameter_draws import STEP
 from experiments.run import Simulated, simulate_area, system_figures
 
 BLACKPOOL = "E06000009"
@@ -45,6 +51,21 @@ def quick_fit(statistics: Statistics, fitted_to: int = 2025, last_year: int = 20
         scenario = replace(fitted.scenario, sample=SAMPLE)
         fitted = replace(fitted, scenario=scenario, correction=np.ones_like(fitted.correction))
         return new_fit(fitted, fit_system(fitted), statistics)
+
+
+def quick_draws(fitted: Fitted, n: int, say: Any, **_rest: Any) -> AreaDraws:
+    """In place of `parameter_draws.draws_of`: draws that differ a little, by their number alone."""
+    say(STEP, 0.0)
+    logs = 0.1 * keyed_normals(1, n, fitted.scenario.n_years, len(LEVERS), "quick draws")
+    return AreaDraws(fitted, logs, np.zeros((n, len(FORMS))), np.full(n, 1 / n), 1, {"how": "in no time"})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_shipped() -> Iterator[None]:
+    """Let runs make their own fits (which tests replace by quick ones); tests of what is shipped undo this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "shipped_fit", lambda *_a: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from calibration.statistics import PUBLISHED, Statistics
 from experiments import cli, jobs, results
 from experiments.compare.report import about, read_comparison, report_tables
 from experiments.report.payload import TEMPLATES
-from tests.experiments.conftest import quick_fit
+from tests.experiments.conftest import quick_draws, quick_fit
 
 ROOT = Path(__file__).parents[2]
 BUILT = all((TEMPLATES / page).is_file() for page in (results.REPORT, results.JOURNEYS))
@@ -61,6 +61,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fitting(quick: SavedFit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fit in no time."""
     monkeypatch.setattr(jobs, "fit", lambda *_a, **_k: quick)
+    monkeypatch.setattr("draws_of", quick_draws)
     monkeypatch.setattr(jobs, "forecast_frame", lambda *_a, **_k: pytest.fail("the test was left out"))
 
 
@@ -70,6 +71,7 @@ def done(quick: SavedFit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("done") / "results"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "fit", lambda *_a, **_k: quick)
+        patch.setattr("draws_of", quick_draws)
         patch.setattr("experiments.compare.forecast.fit_area", quick_forecast)
         patch.setattr("calibration.system.solve", lambda _model, start, *_a, **_k: (start, None, None))
         ended = journeys("demo", "--runs", "3", "--to", folder)
@@ -149,7 +151,8 @@ def test_a_reader_who_has_seen_enough_is_no_error() -> None:
         (("run", "Blackpool", "Derbyshire", "--processes", "0"), r"processes cannot be 0 \(--processes\)"),
         (("run", "Blackpool", "Derbyshire", "--fit", "nowhere"), "None of these 2 areas can be run.*no fit of"),
         (("resume", "nowhere"), "There is no unfinished run.*begins a new one"),
-        (("calibrate", "England"), "every authority.*E92000001"),
+        (("calibrate", "Blackpool", "--draws", "3", "--point"), "--draws and --point exclude each other"),
+        (("run", "Blackpool", "--draws", "0"), "draws cannot be 0.*1 to 10000"),
         (("demo", "--area", "England"), "every authority.*E92000001"),
         (("run", "E06000009", "--runs", "0"), r"runs cannot be 0 \(--runs\)"),
         (("run", "E06000009", "--workers", "0"), r"workers cannot be 0 \(--workers\)"),
@@ -394,7 +397,8 @@ def test_stopped_in_the_middle(stop: signal.Signals, work: Path) -> None:
 def test_a_run_writes_everything(done: Path) -> None:
     manifest = results.read_manifest(done)
     wanted = {results.EVENTS, results.CHILDREN, results.STOCKS, results.SYSTEM_STOCKS, results.RUNS, results.FIGURES,
-              results.RESIDUALS, results.METRICS, results.FORECAST, "fit.json", "fit.parquet"}  # fmt: skip
+              results.RESIDUALS, results.METRICS, results.FORECAST, "fit.json", "fit.parquet", "draws.json",
+              "draws.parquet"}  # fmt: skip
     pages = {results.REPORT, results.JOURNEYS} if BUILT else set()
     assert set(manifest["files"]) == wanted | pages
     for name in manifest["files"]:
@@ -404,7 +408,8 @@ def test_a_run_writes_everything(done: Path) -> None:
     assert len(set(manifest["digests"].values())) == 3
     assert manifest["scenario"]["sample"] == 10
     assert manifest["statistics"]["file"] == "statistics.csv"
-    assert "2024 and 2025" in manifest["fit"]["factors_ahead"]
+    assert "After 2025 every yearly factor is drawn anew in each draw" in manifest["fit"]["factors_ahead"]
+    assert manifest["draws"]["draw_of_each_run"] == {"1": 0, "2": 1, "3": 2}
     events = pl.read_parquet(done / results.EVENTS)
     assert set(events.columns) == {
         "child", "week", "step", "transition", "from_state", "to_state", "origin", "chance", "draw",
@@ -447,7 +452,8 @@ def test_a_fit_is_used_again(quick: SavedFit, work: Path) -> None:
 def test_calibrate_writes_a_fit_and_shows_what_is_left(work: Path) -> None:
     found = journeys("calibrate", "Blackpool")
     assert found.exit_code == 0, found.output
-    assert {entry.name for entry in (work / "results" / "E06000009-fit").iterdir()} == {"fit.json", "fit.parquet"}
+    written = {entry.name for entry in (work / "results" / "E06000009-fit").iterdir()}
+    assert written == {"fit.json", "fit.parquet", "draws.json", "draws.parquet"}
     assert "Referrals" in found.stdout
     assert re.search(r"[+-]\d+\.\d%", found.stdout)
     assert "journeys run E06000009 --fit" in found.stdout
