@@ -39,7 +39,9 @@ SWITCHED_ON = (
 )  # fmt: skip
 """What `experiments.mechanisms` keeps, and what came of it."""
 TABLES = (EVENTS, CHILDREN, STOCKS, SYSTEM_STOCKS, RUNS, FIGURES, RESIDUALS, METRICS, FORECAST, FORECAST_RUNS)
-OURS = frozenset((*TABLES, *SWITCHED_ON, FIT, ARRAYS, DRAWS, DRAWS_TABLE, REPORT, JOURNEYS, MANIFEST))
+OF_RETURNS = ("quality.html", "findings.csv")
+"""Beside the event log of an authority's returns: see `experiments.returns_jobs`."""
+OURS = frozenset((*TABLES, *SWITCHED_ON, *OF_RETURNS, FIT, ARRAYS, DRAWS, DRAWS_TABLE, REPORT, JOURNEYS, MANIFEST))
 """Every file that we write into a folder of results."""
 
 FORMAT = 3
@@ -216,13 +218,20 @@ def read_manifest(folder: Path, *, several: bool = False) -> dict[str, Any]:
     Errors
     ------
     CareError
-        When the folder is none, or the manifest is damaged, of another version or of the other kind.
+        When the folder is none, the manifest is damaged, of another version or of the other kind, or the log is of
+        real children: those are never shown or written out one by one.
     """
     if not folder.is_dir():
         raise CareError("There is no such folder of results", str(folder), "Check its spelling, or run the area first")
     manifest = read_signed(folder / MANIFEST, _AGAIN)
     if manifest.get("format") != FORMAT:
         raise CareError("These results are of another version", str(folder / MANIFEST), _AGAIN)
+    if manifest.get("observed"):
+        raise CareError(
+            "This log was put together from an authority's returns: its children are real",
+            str(folder),
+            "Real children are never shown one by one. 'journeys returns estimate' makes rates of it",
+        )
     areas = list(manifest.get("areas", ()))
     if areas and not several:
         raise CareError("These are results of several areas", str(folder), f"Name one of them: {folder / areas[0]}")
