@@ -29,6 +29,7 @@ try:
         WorkersOption,
     )
     from experiments.plain import Plain
+    from experiments.returns_cli import returns_app
     from experiments.statistics_job import app as statistics_app
 except KeyboardInterrupt:  # as experiments/plain.py, which may not be there yet, would tell it
     print("Stopped. Nothing was left half written.", file=sys.stderr)
@@ -51,6 +52,7 @@ app = typer.Typer(
     "for 'journeys run', 'england' is every authority in the table of published figures, one beside the other.",
 )
 app.add_typer(statistics_app)
+app.add_typer(returns_app)
 
 
 def _version(value: bool) -> None:

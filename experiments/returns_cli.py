@@ -1,0 +1,76 @@
+"""`journeys returns`: an authority's returns read as an event log, and a simulated run written as returns.
+
+Heavy modules are imported inside the commands, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.plain import Plain
+
+returns_app = typer.Typer(
+    cls=Plain,
+    name="returns",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Read the returns that an authority holds (SSDA903, CIN Census, Annex A), or write a simulated run as such.",
+)
+
+
+@returns_app.command()
+def read(
+    what: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE|FOLDER...", help="Files of returns, or folders of them, of several years."),
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to write the log and the quality page.")],
+    same_ids: Annotated[
+        bool,
+        typer.Option(
+            "--same-ids", help="A child has the same number in the SSDA903 and in the CIN Census (or Annex A)."
+        ),
+    ] = False,
+    link: Annotated[
+        Path | None,
+        typer.Option(
+            "--link",
+            metavar="FILE",
+            help="A table that says which child is which: columns CHILD (SSDA903) and LAchildID (CIN Census).",
+        ),
+    ] = None,
+    year: Annotated[
+        int | None,
+        typer.Option("--year", metavar="YEAR", help="The year ending 31 March of files that do not tell theirs."),
+    ] = None,
+) -> None:
+    """Read returns as an event log, with a page on the quality of the data.
+
+    What a file is, is told by its columns, not by its name. Nothing that is wrong in a file is dropped silently: each
+    finding stands in findings.csv with its file, row, column and rule, never with a value. The log holds no number of a
+    child and no date; it is of real children all the same, and stays in the authority.
+    """
+    from experiments import returns_jobs
+
+    for line in returns_jobs.read(what, to, same_ids=same_ids, link=link, year=year):
+        print(line)
+
+
+@returns_app.command()
+def write(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder of results of 'journeys run'.")],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to write the files.")],
+    run: Annotated[int, typer.Option("--run", metavar="N", help="Which of the runs: 1 is the first one.")] = 1,
+) -> None:
+    """Write a simulated run as SSDA903 and CIN Census files, one of each table and year.
+
+    For trying tools without personal data: every child in the files is simulated, and the files say so.
+    """
+    from experiments import returns_jobs
+
+    for line in returns_jobs.write(results, to, run):
+        print(line)

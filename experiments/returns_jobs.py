@@ -1,0 +1,265 @@
+"""The jobs of `journeys returns`: returns to an event log and a quality page, a simulated run to returns.
+
+The log of an authority's returns is a folder like that of a run, and marked in its manifest as observed: pages that
+show children one by one refuse it (`results.read_manifest`). Whatever is written appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+import abm
+from abm.errors import CareError
+from abm.journey import JOURNEY
+from abm.run import Run
+from calibration.fitted import load_fit
+from calibration.returns import annex_a, cin, ssda903
+from calibration.returns.assemble import SEEN, Link, Observed, assemble
+from calibration.returns.findings import Findings, Rule
+from calibration.returns.quality_page import write_quality_page
+from calibration.returns.reading import TEXTS, WORKBOOKS, files_of, header_key, read_tables
+from calibration.returns.synthetic import README, SIMULATED, Stories, write_readme
+from calibration.returns.synthetic903 import RETURN as OF_CARE
+from calibration.returns.synthetic903 import write_ssda903
+from calibration.returns.synthetic_cin import RETURN as OF_NEED
+from calibration.returns.synthetic_cin import write_cin
+from calibration.returns.tables import CareTables, NeedTables
+from experiments import results
+
+SSDA903, CIN, ANNEX_A = "SSDA903", "CIN Census", "Annex A"
+READERS: tuple[tuple[str, Callable[[Path], bool]], ...] = (
+    (ANNEX_A, annex_a.recognises),
+    (SSDA903, ssda903.recognises),
+    (CIN, cin.recognises),
+)
+"""What each file is, told by its content: the first that says so."""
+WHAT = (
+    "An event log put together from an authority's returns: real children, without names, numbers and dates. It is "
+    "personal data all the same: keep it in the authority."
+)
+NOT_A_RETURN = Rule(
+    "file-not-a-return",
+    "The file is no table of SSDA903, CIN Census or Annex A.",
+    "It was not used.",
+    effect="left out",
+)
+_CARE_KEYS, _NEED_KEYS = ("CHILD", "CARE"), ("LACHILDID", "NEED")
+_LINK = "It needs the columns CHILD (as in the SSDA903) and LAchildID (as in the CIN Census)."
+
+
+# Reading -------------------------------------------------------------------------------------------------------------
+
+
+def read(
+    what: Iterable[Path], target: Path, *, same_ids: bool = False, link: Path | None = None, year: int | None = None
+) -> list[str]:
+    """Read returns, write the log and the quality page into a folder, and return what to tell.
+
+    Raises
+    ------
+    CareError
+        When no file is a return, when a return cannot be read at all, or when the folder cannot be written.
+    """
+    if same_ids and link is not None:
+        raise CareError("--same-ids and --link say two things", "journeys returns read", "Give one of them")
+    results.refuse_what_is_not_ours(target)
+    findings = Findings()
+    sorted_files = _sorted(list(what), findings)
+    care, need = _tables(sorted_files, findings, year)
+    if (same_ids or link) and (care is None or need is None):
+        option = "--same-ids" if same_ids else "--link"
+        raise CareError(
+            f"{option} is for two returns, and there is one", "journeys returns read",
+            "Add the files of the other return, or leave the option out",
+        )  # fmt: skip
+    between = _link(link) if link is not None else Link() if same_ids else None
+    observed = assemble(care, need, findings, link=between)
+    about = _about(sorted_files, observed, care, need, between)
+    with results.new_folder(target) as folder:
+        results.write_table(observed.events, folder, results.EVENTS)
+        results.write_table(observed.children, folder, results.CHILDREN)
+        with results.writing(folder):
+            write_quality_page(folder, findings, about)
+        results.write_manifest(folder, _facts(sorted_files, observed, findings, about), WHAT)
+    return _told(observed, findings, target, about)
+
+
+def _sorted(what: list[Path], findings: Findings) -> dict[str, list[Path]]:
+    """Return the files of each return; what is none becomes a finding."""
+    found: dict[str, list[Path]] = {}
+    unknown = []
+    for path, name in files_of(what, TEXTS | WORKBOOKS | {".xml"}):
+        kind = next((kind for kind, recognises in READERS if recognises(path)), None)
+        if kind is None:
+            unknown.append(name)
+        else:
+            found.setdefault(kind, []).append(path)
+    if not found:
+        raise CareError(
+            f"None of {len(unknown)} files is a return", ", ".join(map(str, what)),
+            "We read SSDA903 and CIN Census (CSV, Excel, XML) and Annex A (Excel), told by their columns",
+        )  # fmt: skip
+    for name in unknown:
+        findings.add(NOT_A_RETURN, findings.file(name))
+    return found
+
+
+def _tables(
+    files: dict[str, list[Path]], findings: Findings, year: int | None
+) -> tuple[CareTables | None, NeedTables | None]:  # fmt: skip
+    """Read the files of each return; of two that tell the same, both cannot be taken."""
+    care = ssda903.read_care(files[SSDA903], findings, year=year) if SSDA903 in files else None
+    need = cin.read_cin(files[CIN], findings, year=year) if CIN in files else None
+    if ANNEX_A in files:
+        care_too, need_too = annex_a.read_annex_a(files[ANNEX_A], findings)
+        for ours, theirs, name in ((care, care_too, SSDA903), (need, need_too, CIN)):
+            if ours is not None and theirs is not None:
+                raise CareError(
+                    f"Annex A and {name} tell of the same children twice", "journeys returns read",
+                    "Read them into a folder each",
+                )  # fmt: skip
+        care, need = care or care_too, need or need_too
+    return care, need
+
+
+def _link(path: Path) -> Link:
+    """Read which child of the one return is which of the other."""
+    tables = read_tables(path, Findings(), known={*_CARE_KEYS, *_NEED_KEYS}) if path.is_file() else []
+    if not tables:
+        raise CareError("There is no table that links children here", str(path), _LINK)
+    for table in tables:
+        by_key = {header_key(name): name for name in table.frame.columns}
+        care = next((by_key[key] for key in _CARE_KEYS if key in by_key), None)
+        need = next((by_key[key] for key in _NEED_KEYS if key in by_key), None)
+        if care and need:
+            keys = [pl.col(name).str.strip_chars().str.to_uppercase().alias(to) for name, to in
+                    ((care, "care"), (need, "need"))]  # fmt: skip
+            return Link(table.frame.select(keys).drop_nulls())
+    raise CareError("The table that links children has other columns", str(path), _LINK)
+
+
+def _about(
+    files: dict[str, list[Path]], observed: Observed, care: CareTables | None, need: NeedTables | None,
+    link: Link | None,
+) -> dict[str, str]:  # fmt: skip
+    """Return what is told at the top of the quality page and in the manifest."""
+    last = observed.first_year + -(-observed.n_weeks // 52) - 1
+    told = {
+        "Returns": ", ".join(f"{kind} ({len(paths)} files)" for kind, paths in files.items()),
+        "Years of the log": f"ending 31 March {observed.first_year} to {last}",
+        "Children in the log": f"{observed.told['children']:,}",
+        "Events": f"{observed.told['events']:,}",
+        "Events filled in": f"{observed.told['inferred']:,}, because the journey needs a step that no return tells",
+    }
+    for tables, name in ((care, "looked-after children"), (need, "children in need")):
+        if tables is not None and tables.years:
+            years = list(tables.years)
+            gaps = sorted(set(range(years[0], years[-1] + 1)) - set(years))
+            lacks = f"; no file of {', '.join(map(str, gaps))}" if gaps else ""
+            told[f"Years of {name}"] = f"{years[0]} to {years[-1]}{lacks}"
+    if care is None or need is None:
+        only = "looked-after children" if need is None else "children in need"
+        told["What the log tells"] = f"Only {only}: no other return was read."
+    elif link is None:
+        told["What the log tells"] = (
+            "Children of the two returns stand apart, because nothing says which are the same: --same-ids or --link "
+            "does."
+        )
+    elif link.pairs is not None:
+        both = observed.keys.filter((pl.col("care") != "") & (pl.col("need") != "")).height
+        told["Children linked"] = f"{both:,} of {link.pairs.height:,} in the table of links"
+    return told
+
+
+def _facts(
+    files: dict[str, list[Path]], observed: Observed, findings: Findings, about: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "observed": True,
+        "first_year": observed.first_year,
+        "weeks": observed.n_weeks,
+        "digest": observed.digest,
+        "counts": dict(observed.told),
+        "sees": {str(number): words for number, words in SEEN.items()},
+        "about": about,
+        "returns": {kind: len(paths) for kind, paths in files.items()},
+        "findings": findings.counts(),
+        "versions": {"journeys-abm": abm.__version__, "polars": pl.__version__},
+    }
+
+
+def _told(observed: Observed, findings: Findings, target: Path, about: dict[str, str]) -> list[str]:
+    lines = [f"{name}: {words}" for name, words in about.items()]
+    counts = findings.counts()
+    lines.append(f"Findings: {sum(counts.values()):,} of {len(counts)} kinds.")
+    lines.append(f"Look at them first: {target / 'quality.html'}")
+    lines.append("These are real children's journeys. Keep the folder in the authority.")
+    return lines
+
+
+# Writing -------------------------------------------------------------------------------------------------------------
+
+
+def write(folder: Path, target: Path, run: int) -> list[str]:
+    """Write one run of a folder of results as returns, and return what to tell.
+
+    Raises
+    ------
+    CareError
+        For a folder without results, a run that there is not, or a target that cannot be written.
+    """
+    stories = _stories(folder, run)
+    if not len(stories.years):
+        raise CareError(
+            "This run does not last a year", str(folder), "Returns are of whole years: simulate more of them"
+        )
+    _refuse_what_is_not_simulated(target)
+    with results.writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with results.whole_folder(target.resolve()) as part, results.writing(target):
+        write_readme(part, stories, f"{OF_CARE} and {OF_NEED}")
+        written = [*write_ssda903(stories, part), *write_cin(stories, part)]
+    years = stories.years
+    return [
+        f"{len(written)} files of the years ending 31 March {years[0]} to {years[-1]} are in {target}.",
+        "Every child in them is simulated, not a real child.",
+        f"Read them back with: journeys returns read {target} --same-ids --to FOLDER",
+    ]
+
+
+def _refuse_what_is_not_simulated(target: Path) -> None:
+    """Refuse a target that is a file, or a folder that holds something else than simulated returns."""
+    if not target.exists():
+        return
+    names = sorted(entry.name for entry in target.iterdir()) if target.is_dir() else [target.name]
+    for name in names:
+        if not target.is_dir() or not (name == README or name.startswith(f"{SIMULATED}_")):
+            raise CareError(
+                f"Something else is here, such as '{name}'", str(target), "Choose a new or an empty folder with --to"
+            )
+
+
+def _stories(folder: Path, run: int) -> Stories:
+    """Return the children of one run: of the first as it was written, of another simulated again."""
+    manifest = results.read_manifest(folder)
+    seeds = [int(seed) for seed in manifest["seeds"]]
+    if not 1 <= run <= len(seeds):
+        raise CareError(f"There is no run {run}", str(folder), f"These results have the runs 1 to {len(seeds)}")
+    scenario, area = manifest["scenario"], manifest["area"]
+    if run > 1:
+        return replace(Stories.of_run(_again(folder, manifest, seeds[run - 1])), area=area["name"])
+    events = results.read_table(folder, manifest, results.EVENTS)
+    children = results.read_table(folder, manifest, results.CHILDREN)
+    return Stories(JOURNEY, events, children, scenario["first_year"], scenario["weeks"], area["name"], seeds[0])
+
+
+def _again(folder: Path, manifest: dict[str, Any], seed: int) -> Run:
+    """Simulate one of the runs again; its digest must be the one told."""
+    from experiments.run import same_run
+
+    return same_run(load_fit(folder), {**manifest, "seeds": [seed]}, folder)
