@@ -258,7 +258,7 @@ def grouping(risk_known: bool) -> Grouping:
     alone = ("unaccompanied, under 16", "unaccompanied, 16-17")
     if risk_known:
         labels = [
-            f"{AGE_BANDS[a]}, {HISTORIES[h]}, risk {RISK_CLASSES[r]}"
+            f"{AGE_BANDS[a]}, {HISTORIES[h]}, {RISK_CLASSES[r]} risk"
             for a, r, h in zip(age, risk, history, strict=True)
         ]
         return Grouping((*labels, *alone), np.arange(N_GROUPS))

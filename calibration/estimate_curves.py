@@ -5,8 +5,8 @@ it can end is week 1. A spell that began before the log was watched is at risk f
 its beginning (left truncation); one that goes on when the watch ends is censored there. If the time before were counted
 as watched, long spells would count too often, because short ones that began as early had ended unseen.
 
-"still" is the share of spells that still go on (Kaplan-Meier). For each way of leaving the Aalen-Johansen estimate
-gives the share that have left in this way; with "still" they add up to 1.
+"still there" is the share of spells that still go on (Kaplan-Meier). For each way of leaving the Aalen-Johansen estimate
+gives the share that have left in this way; with "still there" they add up to 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from calibration.estimate_hazards import LEVEL
 from calibration.estimate_log import Log
 
 Array = NDArray[np.float64]
-STILL = "still"
+STILL = "still there"
 COLUMNS = ("curve", "series", "week", "share", "low", "high", "at_risk", "events")
 FEWEST_AT_RISK = 10
 """A curve ends where fewer children are at risk."""
@@ -58,7 +58,7 @@ CURVES = (
         (
             ("went home", ("returned_home_planned", "returned_home_unplanned")),
             ("adopted", ("was_adopted",)),
-            ("guardianship or arrangements order", ("special_guardianship_granted", "child_arrangements_granted")),
+            ("guardianship or other order", ("special_guardianship_granted", "child_arrangements_granted")),
             ("another way", ("went_to_live_with_relatives", "left_care_for_another_reason",
                              "transferred_to_another_authority", "found_to_be_adult")),
             ("turned 18", _AT_18),
