@@ -159,6 +159,10 @@ def read_sheet(source: Source) -> Sheet:
         header, lines = header[:-1], [(row, cells[:-1]) for row, cells in lines]
     _refuse_a_header_that_is_none(source, header)
     _refuse_another_width(source, header, lines)
+    again = next((row for row, cells in lines if cells == header), None)
+    if again is not None:
+        where = f"{source.name}, row {again}"
+        raise CareError("This row repeats the header", where, "Give each file by itself, or take the row out")
     names = [folded(name) for name in header]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
