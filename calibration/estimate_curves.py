@@ -5,8 +5,8 @@ it can end is week 1. A spell that began before the log was watched is at risk f
 its beginning (left truncation); one that goes on when the watch ends is censored there. If the time before were counted
 as watched, long spells would count too often, because short ones that began as early had ended unseen.
 
-"still there" is the share of spells that still go on (Kaplan-Meier). For each way of leaving the Aalen-Johansen estimate
-gives the share that have left in this way; with "still there" they add up to 1.
+"still there" is the share of spells that still go on (Kaplan-Meier). For each way of leaving the Aalen-Johansen
+estimate gives the share that have left in this way; with "still there" they add up to 1.
 """
 
 from __future__ import annotations

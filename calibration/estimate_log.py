@@ -7,7 +7,7 @@ who moved in later from then on (left truncation) and for one who moved away unt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +75,12 @@ class Log:
     def __len__(self) -> int:
         """Return the number of children."""
         return int(self.birth_week.size)
+
+    def within(self, weeks: tuple[int, int]) -> Log:
+        """Return the log as if only these weeks had been watched, from, to before."""
+        return replace(
+            self, seen_from=np.maximum(self.seen_from, weeks[0]), seen_to=np.minimum(self.seen_to, weeks[1])
+        )  # fmt: skip
 
     @property
     def unseen_edges(self) -> NDArray[np.bool_]:

@@ -10,11 +10,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import polars as pl
 import polars.selectors as cs
-import typer
 
 import abm
 from abm.errors import CareError
@@ -23,6 +22,7 @@ from abm.journey import JOURNEY
 from calibration.estimate import COLUMNS, FEWEST, Estimates, estimate, rates_from
 from calibration.estimate_curves import curves
 from calibration.estimate_log import read_log
+from calibration.estimate_shrinkage import MOST
 from calibration.rates import NATIONAL_RATES, read_rates, write_rates
 from experiments.estimate_page import curves_page
 from experiments.results import writing
@@ -79,7 +79,7 @@ def estimate_folder(
         small = pl.col("events") < FEWEST
         frame = frame.with_columns(pl.when(small).then(pl.lit(SMALL)).otherwise("note").alias("note")).select(COLUMNS)
     say("Drawing the curves")
-    drawn = curves(log, hide=hide)
+    drawn = curves(log if weeks is None else log.within(weeks), hide=hide)
     area = _area(manifest)
     banner = SIMULATED if not log.observed else SHOWN if hide else INSIDE
     source = f"Estimated from {'returns' if log.observed else 'a simulated log'} of {area} by calibration/estimate.py"
@@ -173,57 +173,40 @@ def _harmless(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
 
 
-# The command ----------------------------------------------------------------------------------------------------------
+# What is told ---------------------------------------------------------------------------------------------------------
 
 
-def estimate_command(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="What 'journeys returns read' wrote, or results of 'journeys run'.")
-    ],
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to write rates and curves.")],
-    inside: Annotated[
-        bool,
-        typer.Option(
-            "--inside",
-            help="For use inside the authority: do not hide small numbers, and write book.csv, the rates a fit can "
-            "start from. What is written must not leave the authority.",
-        ),
-    ] = False,
-    years: Annotated[
-        str | None,
-        typer.Option("--years", metavar="FROM-TO", help="Only years ending 31 March from, to: 2023-2025, or 2024."),
-    ] = None,
-) -> None:
-    """Estimate rates and survival curves from a log: by edge, age, history and time in state, with intervals."""
-    made = estimate_folder(folder, to, inside=inside, years=_years(years), say=print)
+def run(
+    folder: Path, to: Path, *, inside: bool, years: str | None, say: Callable[[str], None] = lambda _what: None
+) -> list[str]:
+    """Do the job of `journeys returns estimate` and return what to tell; `years` is "2023-2025" or "2024"."""
+    made = estimate_folder(folder, to, inside=inside, years=_years(years), say=say)
     found = made.estimates
     weekly = JOURNEY.tables.weekly
     child_years = found.exposure[sorted(set(JOURNEY.tables.source[weekly].tolist()))].sum() / 52
-    print(f"{int(found.events.sum()):,} events and {child_years:,.0f} child-years in {made.rates.height:,} cells.")
+    lines = [f"{int(found.events.sum()):,} events and {child_years:,.0f} child-years in {made.rates.height:,} cells."]
     strength = found.shrunk.between_cells
-    if strength < 1e6:
-        print(f"A cell leans on the national rate as if that had been seen in {strength:.3g} events.")
-    else:
-        print("Between cells and the national rates at the area's level nothing but chance is seen.")
+    lines.append(
+        f"A cell leans on the national rate as if {strength:.3g} events of it had been seen."
+        if strength < MOST
+        else "Between the cells and the national rates at the area's levels there is no more than chance."
+    )
     for why, number in found.left_out.items():
-        print(
-            f"Not used, {why}: {f'fewer than {FEWEST}' if made.hidden and number < FEWEST else f'{number:,}'} events."
-        )
+        told = f"fewer than {FEWEST}" if made.hidden and number < FEWEST else f"{number:,}"
+        lines.append(f"Not used, {why}: {told} events.")
     if made.hidden:
-        cells = int((made.rates["note"] != "").sum())
-        print(f"{cells:,} cells are hidden ({SHOWN[SHOWN.index('Numbers') :].rstrip('.').lower()}).")
-        print("For use inside the authority, with small numbers and a book of rates for a fit: add --inside")
-    elif found.observed:
-        print(INSIDE)
+        lines.append(f"Hidden are {int((made.rates['note'] != '').sum()):,} cells. {SHOWN}")
+        lines.append("With small numbers, and a book of rates that a fit can start from, for use inside the authority: "
+                     "add --inside")  # fmt: skip
     else:
-        print(SIMULATED)
-    print(f"Written into {to}: {', '.join(made.files)}")
+        lines.append(INSIDE if found.observed else SIMULATED)
+    return [*lines, f"Written into {to}: {', '.join(made.files)}"]
 
 
 def _years(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     begin, _, end = text.partition("-")
-    if not (begin.isdigit() and (end or begin).isdigit()):
+    if not (begin.isdecimal() and (end or begin).isdecimal()):
         raise CareError(f"'{text}' is no span of years", "--years", "Write it as 2023-2025, or 2024")
     return int(begin), int(end or begin)

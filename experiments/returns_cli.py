@@ -74,3 +74,36 @@ def write(
 
     for line in returns_jobs.write(results, to, run):
         print(line)
+
+
+@returns_app.command()
+def estimate(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="What 'journeys returns read' wrote, or results of 'journeys run'."),
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to write rates and curves.")],
+    inside: Annotated[
+        bool,
+        typer.Option(
+            "--inside",
+            help="For use inside the authority: small numbers are not hidden, and book.csv has the rates that a fit "
+            "can start from. What is written must not leave the authority.",
+        ),
+    ] = False,
+    years: Annotated[
+        str | None,
+        typer.Option(
+            "--years", metavar="FROM-TO", help="Rates of these years ending 31 March only: 2023-2025, or 2024."
+        ),
+    ] = None,
+) -> None:
+    """Estimate rates and survival curves from a log.
+
+    rates.csv has a hazard or share for each transition, age, history and band of time in state, with its interval and
+    drawn to the national rate where events are few. Of real children cells of fewer than 10 events are hidden.
+    """
+    from experiments import estimate_jobs
+
+    for line in estimate_jobs.run(folder, to, inside=inside, years=years):
+        print(line)
