@@ -64,7 +64,7 @@ def need_tables(
     schemas = {name: schema_of(columns) for name, columns in NEED_SCHEMAS.items()}
     frames = {
         name: in_order(tables[name].select(pl.col(column).cast(kind) for column, kind in schema.items()))
-        if name in tables
+        if name in tables and tables[name].height
         else empty_need(name)
         for name, schema in schemas.items()
     }

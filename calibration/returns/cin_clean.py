@@ -96,8 +96,9 @@ def clean(
     modules = {name: _with_referral(name, parts[name], keys, referrals, findings, linked) for name in PARTS}
     referrals, modules = _with_made_referrals(referrals, modules, findings)
     number = (pl.int_range(pl.len()).over("child")).cast(pl.UInt16).alias("number")
-    referrals = _vanished(referrals.sort("child", "referred").with_columns(number), "referrals", last, findings)
+    referrals = referrals.sort("child", "referred").with_columns(number)
     numbers = referrals.select("child", "referred", "number", "closed")
+    referrals = _vanished(referrals, "referrals", last, findings)
     done = {name: _once(name, frame, numbers, last, findings) for name, frame in modules.items()}
     named = [frame.select("child", "file", "row", "year") for frame in (referrals, *done.values())]
     children = _children(parts["children"], pl.concat(named), findings)
@@ -158,6 +159,8 @@ def _with_referral(
 ) -> pl.DataFrame:
     """Add `referred`, the day of the referral a row belongs to; null where there is none on or before its day."""
     start = MODULE[name].first.name
+    if not rows.height:
+        return rows.with_columns(pl.lit(None, pl.Date).alias("referred"))
     rows = rows.join(keys, on=["group", "child", "details"], how="left", maintain_order="left")
     lost = rows.filter(pl.col("referred").is_null()).drop("referred").sort(start)
     days = referrals.select("child", "referred").sort("referred")
@@ -179,6 +182,8 @@ def _with_made_referrals(
         )
         for name, frame in modules.items()
     )
+    if not lost.height:
+        return referrals, modules
     made = lost.sort("referred", *_ORDER).unique("child", keep="first", maintain_order=True)
     findings.add_rows(REFERRAL_MADE, made)
     # What follows is another referral: the one that was made ends there at the latest.
@@ -201,7 +206,10 @@ def _once(name: str, rows: pl.DataFrame, numbers: pl.DataFrame, last: int, findi
     """Return a module's rows once, numbered, with ends that the other years and the referral's closure give them."""
     module = MODULE[name]
     start = module.first.name
-    rows = rows.join(numbers, on=["child", "referred"], how="left", maintain_order="left").sort(_ORDER)
+    rows = rows.join(numbers, on=["child", "referred"], how="left", maintain_order="left")
+    if not rows.height:
+        return rows
+    rows = rows.sort(_ORDER)
     key = ("child", "number", start)
     again = ~pl.struct("group", *key).is_last_distinct()
     findings.add_rows(ROW_TWICE, rows.filter(again), module.first.element)

@@ -133,6 +133,8 @@ def mend(tables: Tables, findings: Findings) -> Tables:
 
 def _one_plan(plans: pl.DataFrame, rule: Rule, column: str, findings: Findings) -> pl.DataFrame:
     """Join plans of a child that overlap: referral and place of the first, last day of all, what was told last."""
+    if plans.height < 2:
+        return plans
     end = pl.col("end").fill_null(_OPEN)
     plans = plans.sort("child", "start", "end", nulls_last=True)
     until_now = end.cum_max().over("child").shift(1).over("child")
@@ -202,6 +204,8 @@ def _of_children(tables: Tables) -> _Told:
 
 
 def _of_assessments(tables: Tables) -> _Told:
+    if not tables["assessments"].height:
+        return
     assessments = _with_closure(tables, "assessments")
     open_ones = assessments.filter(pl.col("authorised").is_null()).sort("child", "number", "started")
     yield (
@@ -215,6 +219,8 @@ def _of_assessments(tables: Tables) -> _Told:
 
 
 def _of_enquiries(tables: Tables) -> _Told:
+    if not tables["enquiries"].height:
+        return
     enquiries = _with_closure(tables, "enquiries").sort("child", "number", "started")
     needed = ~pl.col("conference_not_required").fill_null(False)
     open_one = pl.col("conference").is_null() & needed
@@ -227,6 +233,8 @@ def _of_enquiries(tables: Tables) -> _Told:
 def _of_plans(tables: Tables) -> _Told:
     needs, plans = _with_closure(tables, "need_plans"), tables["protection_plans"]
     yield BEFORE_REFERRAL, needs.filter(pl.col("start") < pl.col("referred")), "CINPlanStartDate"
+    if not plans.height:
+        return
     both = needs.join(plans.select("child", pl.col("start").alias("_from"), pl.col("end").alias("_to")), on="child")
     overlap = (pl.col("start") < pl.col("_to").fill_null(_OPEN)) & (pl.col("_from") < pl.col("end").fill_null(_OPEN))
     yield TOGETHER, both.filter(overlap).unique(["file", "row"], maintain_order=True), "CINPlanStartDate"
@@ -245,6 +253,8 @@ def _of_plans(tables: Tables) -> _Told:
 
 def _of_pre_proceedings(tables: Tables) -> _Told:
     rows = tables["pre_proceedings"]
+    if not rows.height:
+        return
     yield LETTER_BEFORE, rows.filter(pl.col("letter") < pl.col("started")), "LBPSentDate"
     yield COURT_BEFORE, rows.filter(pl.col("court") < pl.col("decided")), "CourtAppDate"
 
