@@ -17,6 +17,7 @@ try:
 
     from abm import __version__
     from abm.errors import CareError
+    from experiments.backtest_cli import backtest
     from experiments.options import (
         DrawsOption,
         FolderArgument,
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 app.add_typer(statistics_app)
 app.add_typer(returns_app)
+app.command()(backtest)
 
 
 def _version(value: bool) -> None:

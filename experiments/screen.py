@@ -56,6 +56,8 @@ STEPS = {
     "simulation": "Simulating every child, week by week",
     "writing": "Writing the results",
     "pages": "Writing the pages",
+    "backtest areas": "Fitting each area at every past year, and forecasting from there",
+    "backtest learning": "Learning at earlier years, forecasting and scoring",
 }
 """What is being done, in words, by what the work says of itself."""
 

@@ -87,19 +87,19 @@ def quantiles(middle: Array, step: Array, lesson: Lesson) -> Array:
     return np.maximum(out, 0.0)
 
 
-def learn(past: Sequence[Past]) -> Lesson | None:
-    """Return what earlier origins teach, or None where they have too few points."""
+def learn(past: Sequence[Past], fixed: Array | None = None) -> Lesson | None:
+    """Return what earlier origins teach, or None where they have too few points; under `fixed` weights if given."""
     told = [(said[ok], came[ok]) for said, came, ok in (one.changes() for one in past)]
     n = sum(len(came) for _, came in told)
     if n < LEAST_POINTS:
         return None
-    weights = _least_absolute(np.concatenate([s for s, _ in told]), np.concatenate([c for _, c in told]))
+    weights = _least_absolute(told) if fixed is None else fixed
     errors, parts = [], []
     for held, one in enumerate(past):
         others = [pair for k, pair in enumerate(told) if k != held and len(pair[1])]
         apart = weights
-        if sum(len(c) for _, c in others) >= LEAST_POINTS:
-            apart = _least_absolute(np.concatenate([s for s, _ in others]), np.concatenate([c for _, c in others]))
+        if fixed is None and sum(len(c) for _, c in others) >= LEAST_POINTS:
+            apart = _least_absolute(others)
         _, _, ok = one.changes()
         said = middle(one.last[ok], one.step[ok], one.said[ok], apart)
         errors.append(one.came[ok] - said)
@@ -116,8 +116,9 @@ def _parts(middle: Array, step: Array) -> Array:
     return np.stack([at_least, at_least**2, step**2], axis=-1)
 
 
-def _least_absolute(said: Array, came: Array) -> Array:
+def _least_absolute(told: Sequence[tuple[Array, Array]]) -> Array:
     """Return the weights of least absolute error with a pull to 0, by iteratively reweighted least squares."""
+    said, came = (np.concatenate(parts) for parts in zip(*told, strict=True))
     weights: Array = np.zeros(said.shape[1])
     for _ in range(ROUNDS):
         trust = 1 / np.maximum(np.abs(came - said @ weights), NEAR)

@@ -51,8 +51,17 @@ def seen_at(panel: Panel, origin: int, fits: Mapping[str, OriginFit], moves: Arr
     return Seen(known.values[:, :, -1], step_of(known.values), views_at(known, fits, moves))
 
 
-def learn_all(panel: Panel, seen: Mapping[int, Seen], origins: Sequence[int], views: Sequence[str] = VIEWS) -> Lessons:
-    """Return the lessons of these origins; where too little was known there is none."""
+def learn_all(
+    panel: Panel,
+    seen: Mapping[int, Seen],
+    origins: Sequence[int],
+    views: Sequence[str] = VIEWS,
+    fixed: Array | None = None,
+) -> Lessons:
+    """Return the lessons of these origins; where too little was known there is none.
+
+    fixed  weights that are given, so that only the spread is learnt
+    """
     out: Lessons = {}
     for origin in origins:
         for figure in range(len(FIGURES)):
@@ -62,7 +71,7 @@ def learn_all(panel: Panel, seen: Mapping[int, Seen], origins: Sequence[int], vi
                     past_of(seen[t].last, seen[t].step, seen[t].said, views, panel.at(t + ahead), figure, ahead)
                     for t in before
                 ]
-                lesson = learn(past)
+                lesson = learn(past, fixed)
                 if lesson is not None:
                     out[origin, figure, ahead] = lesson
     return out

@@ -60,6 +60,12 @@ class Panel:
             nation_children=self.nation_children[: n - 1],
         )
 
+    def of(self, areas: NDArray[np.bool_]) -> Panel:
+        """Return the panel of some areas."""
+        kept = np.flatnonzero(areas)
+        codes, names = (tuple(some[k] for k in kept) for some in (self.codes, self.names))
+        return replace(self, codes=codes, names=names, values=self.values[kept], children=self.children[kept])
+
     def at(self, year: int) -> Array:
         """Return float64[areas, figures] of one year; NaN for a year it does not have."""
         n = year - self.first_year

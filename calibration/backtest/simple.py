@@ -91,7 +91,10 @@ def _of_library(name: str, series: Array, ahead: int) -> Array:
         # On ten figures candidates may fail to converge; the library says so and goes on to the next one.
         warnings.simplefilter("ignore")
         made = getattr(models(), name)(season_length=1)
-        told = made.forecast(np.asarray(series, np.float64), ahead, level=list(BANDS))
+        try:
+            told = made.forecast(np.asarray(series, np.float64), ahead, level=list(BANDS))
+        except (NotImplementedError, ValueError, ArithmeticError, np.linalg.LinAlgError):
+            return last_value(series, ahead)  # too few figures, or too even ones, for any of its models
     out = np.empty((ahead, len(LEVELS)))
     out[:, MEDIAN] = told["mean"]
     for band in BANDS:
