@@ -22,8 +22,7 @@ from calibration.posterior.forms import FORMS
 from calibration.rates import read_rates
 from calibration.statistics import Statistics, read_statistics
 from calibration.system import fit_system
-from experiments import jobs
-from experiments.parameter_draws import STEP
+from experiments import jobs, parameter_draws
 from experiments.run import Simulated, simulate_area, system_figures
 
 BLACKPOOL = "E06000009"
@@ -55,16 +54,17 @@ def quick_fit(statistics: Statistics, fitted_to: int = 2025, last_year: int = 20
 
 def quick_draws(fitted: Fitted, n: int, say: Any, **_rest: Any) -> AreaDraws:
     """In place of `parameter_draws.draws_of`: draws that differ a little, by their number alone."""
-    say(STEP, 0.0)
+    say(parameter_draws.STEP, 0.0)
     logs = 0.1 * keyed_normals(1, n, fitted.scenario.n_years, len(LEVERS), "quick draws")
     return AreaDraws(fitted, logs, np.zeros((n, len(FORMS))), np.full(n, 1 / n), 1, {"how": "in no time"})
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_is_shipped() -> Iterator[None]:
-    """Let runs make their own fits (which tests replace by quick ones); tests of what is shipped undo this."""
+def _nothing_shipped_and_quick_draws() -> Iterator[None]:
+    """Let runs make their own fits (which tests replace by quick ones) and quick draws; other tests undo this."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "shipped_fit", lambda *_a: None)
+        patch.setattr(parameter_draws, "draws_of", quick_draws)
         yield
 
 

@@ -23,7 +23,7 @@ from calibration.statistics import PUBLISHED, Statistics
 from experiments import cli, jobs, results
 from experiments.compare.report import about, read_comparison, report_tables
 from experiments.report.payload import TEMPLATES
-from tests.experiments.conftest import quick_draws, quick_fit
+from tests.experiments.conftest import quick_fit
 
 ROOT = Path(__file__).parents[2]
 BUILT = all((TEMPLATES / page).is_file() for page in (results.REPORT, results.JOURNEYS))
@@ -61,7 +61,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fitting(quick: SavedFit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fit in no time."""
     monkeypatch.setattr(jobs, "fit", lambda *_a, **_k: quick)
-    monkeypatch.setattr("draws_of", quick_draws)
     monkeypatch.setattr(jobs, "forecast_frame", lambda *_a, **_k: pytest.fail("the test was left out"))
 
 
@@ -71,7 +70,6 @@ def done(quick: SavedFit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("done") / "results"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "fit", lambda *_a, **_k: quick)
-        patch.setattr("draws_of", quick_draws)
         patch.setattr("experiments.compare.forecast.fit_area", quick_forecast)
         patch.setattr("calibration.system.solve", lambda _model, start, *_a, **_k: (start, None, None))
         ended = journeys("demo", "--runs", "3", "--to", folder)

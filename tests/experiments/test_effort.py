@@ -11,11 +11,11 @@ from calibration import fit as fit_module
 from calibration import system as system_module
 from calibration.fitted import SavedFit, save_fit
 from calibration.statistics import Area, Statistics
-from experiments import blocks, effort, jobs, many, parameter_draws, unfinished
+from experiments import blocks, effort, jobs, many, unfinished
 from experiments.effort import effort_of, work_of
 from experiments.plan import Plan
 from experiments.screen import Progress, SeveralProgress
-from tests.experiments.conftest import quick_draws, unfitted_levels, unsolved
+from tests.experiments.conftest import unfitted_levels, unsolved
 
 
 @pytest.fixture
@@ -101,7 +101,6 @@ def test_every_step_that_is_told_was_counted_on(
     monkeypatch.setattr(fit_module, "solve", solve)
     monkeypatch.setattr(fit_module, "simulate_many", lambda *_a, **_k: iter(()))
     monkeypatch.setattr(system_module, "solve", solve)
-    monkeypatch.setattr(parameter_draws, "draws_of", quick_draws)
     jobs.run(statistics, Plan(("Blackpool",), runs=1, years=2025), tmp_path / "x", say, test=True)
     assert told == [step.what for step in work_of(1000, 5, 1, test=True, draws=True).steps]
 
