@@ -103,7 +103,10 @@ def test_the_journeys_command_takes_what_the_page_gives_it(page):
         if name == "--help":
             continue
         assert name in commands, f"{page.name}: there is no 'journeys {name}'"
-        known = {option for parameter in commands[name].params for option in parameter.opts + parameter.secondary_opts}
+        command = commands[name]
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
         assert {word for word in words if word.startswith("-")} <= known
 
 
