@@ -1,8 +1,13 @@
 """One area's parameters as draws, not a point: what published figures leave open, and what goes on from there.
 
-The order of the work, each part in a module of its own:
+`area.draw_area` does the work in its order. Its parts:
 
-* `forms`       what no yearly figure tells: a few shapes of rates, with priors
-* `draws`       the draws themselves, and their files
-* `ahead`       how factors go on after the last fitted year
+* `forms`, `priors`      what is believed before figures are seen; what no yearly figure tells
+* `likelihood`, `noise`  published figures with rounding, hidden cells, luck and the model's own error
+* `fast`                 yearly figures of the mean field, and all their derivatives at once
+* `frame`                the highest point, Laplace's covariance, and directions that figures tell apart
+* `emulator`             the fast model
+* `matching`, `sequential`, `moves`  history matching, ABC by pyABC, and moves to the end
+* `draws`, `report`      the draws and their files; what is told of them
+* `checks`               known parameters found again, ranks, sensitivity
 """

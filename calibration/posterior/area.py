@@ -1,0 +1,241 @@
+"""An area's draws, from its point fit: what this package is for.
+
+1. Runs of the simulation at the point fit: correction of the mean field, and the luck of a run (`noise`).
+2. Prior (`priors`) and figures (`likelihood`): the frame of the posterior (`frame`), by derivatives of the mean field.
+3. The fast model (`emulator`), and first draws under it (`moves`).
+4. Runs of the simulation at first draws, one each: the correction again, now over all of what is likely; and whether
+   simulation and fast model differ by luck alone.
+5. History matching (`matching`); a sequential ABC run inside what it left (`sequential`); the other directions given
+   the forms; moves until nothing is left of the tolerance.
+6. Runs of the simulation at the draws, one each: are the published figures like theirs?
+7. Years ahead, by what all areas' years say of how factors go on (`calibration.pooling`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.draws import area_seed, word
+from abm.journey import JOURNEY
+from abm.meanfield import MeanField, make_grid
+from abm.parameters import Parameters
+from abm.pathway import WEEKS_PER_YEAR, purpose_of
+from abm.simulate import simulate, simulate_many
+from calibration.elicit import Judgement
+from calibration.fit import CORRECTION_CHILDREN, PULL, Fitted, Progress
+from calibration.levers import LEVERS, multipliers
+from calibration.pooling import Process, process_until
+from calibration.pooling_evidence import Evidence, own_scales
+from calibration.posterior.draws import AreaDraws
+from calibration.posterior.emulator import Emulator, learnt
+from calibration.posterior.fast import FastYears
+from calibration.posterior.forms import FORMS, formed
+from calibration.posterior.frame import N_FORMS, N_LEVERS, Belief, Expected, Frame, framed, highest
+from calibration.posterior.likelihood import Seen, error_covariance, seen_of
+from calibration.posterior.matching import match
+from calibration.posterior.moves import moved
+from calibration.posterior.noise import Luck
+from calibration.posterior.priors import belief_of
+from calibration.posterior.report import identified, predicted, told_of
+from calibration.posterior.sequential import given_forms, noise_of, sequential
+from calibration.targets import Target
+
+Array = NDArray[np.float64]
+N_DRAWS = 200
+LEAST_RUNS, MOST_RUNS = 3, 24
+N_JUDGED = 12
+"""Draws at which the fast model is held against the mean field."""
+
+
+@dataclass
+class Problem:
+    """An area on the way to its draws."""
+
+    fitted: Fitted
+    seen: Seen
+    expected: Expected
+    luck: Luck
+    errors: Array
+    process: Process
+    scale: Array
+    prior: Belief
+    more: Any
+    frame: Frame
+
+
+def runs_for(fitted: Fitted) -> int:
+    """Return how many runs one step of the correction takes: about CORRECTION_CHILDREN children in all."""
+    children = fitted.scenario.plan.ages.sum() / fitted.scenario.sample
+    return int(np.clip(CORRECTION_CHILDREN / max(children, 1.0), LEAST_RUNS, MOST_RUNS))
+
+
+def keyed(seed: int, area: str, purpose: str) -> np.random.Generator:
+    """Return a generator that is a function of seed, area and purpose."""
+    return np.random.default_rng(number_of(seed, area, purpose))
+
+
+def number_of(seed: int, area: str, purpose: str) -> int:
+    """Return a keyed 32-bit number, for libraries that ask for a seed."""
+    return word(area_seed(seed, area), 0, 0, purpose_of(purpose))
+
+
+def posed(
+    fitted: Fitted, *, found: Sequence[Target] | None = None, judgements: Sequence[Judgement] = (),
+    process: Process | None = None, workers: int = 1, n_runs: int | None = None,
+) -> Problem:  # fmt: skip
+    """Return an area's posterior around its highest point: steps 1 and 2."""
+    n_years = fitted.fitted_to - fitted.scenario.first_year + 1
+    area, scenario = fitted.area.code, replace(fitted.scenario, n_weeks=n_years * WEEKS_PER_YEAR)
+    process = process or process_until(fitted.fitted_to)
+    luck = Luck(n_years)
+    n_runs = n_runs or runs_for(fitted)
+    parameters = Parameters(fitted.book.rates(), multipliers(JOURNEY, fitted.logs, n_years), fitted.book.values)
+    for run in simulate_many(scenario, parameters, range(1, n_runs + 1), JOURNEY, workers=workers):
+        luck.add(run)
+    seen = seen_of(fitted.targets if found is None else found, n_years, area)
+    model = FastYears(MeanField(JOURNEY, make_grid(JOURNEY)), fitted.book, scenario, n_years)
+    plain, derivatives = model.with_derivatives(fitted.logs)
+    expected = Expected(model, seen, (luck.mean + PULL) / (plain + PULL))
+    errors = error_covariance(seen, luck.covariance(), n_runs, scenario.sample)
+    x = np.r_[fitted.logs.ravel(), np.zeros(N_FORMS)]
+    figures = seen.of(plain) * expected.correction
+    jacobian = derivatives.reshape(-1, x.size)[seen.where] * expected.correction[:, None]
+    inverse, factors = np.linalg.inv(errors), jacobian[:, :-N_FORMS]
+    toward = factors.T @ inverse @ (seen.value - figures + factors @ fitted.logs.ravel())
+    children = float(scenario.plan.ages.sum())
+    scale = own_scales(process, Evidence(area, n_years, factors.T @ inverse @ factors, toward, children))
+    prior, more = belief_of(process, n_years, area, scale, judgements)
+    x, _, _ = highest(expected, jacobian, prior, seen.value, errors, x)
+    frame = framed(expected, prior, errors, x)
+    return Problem(fitted, seen, expected, luck, errors, process, scale, prior, more, frame)
+
+
+def simulated_at(problem: Problem, x: Array, seeds: range, first: int = 0) -> Array:
+    """Return float64[N, K]: the figures of one run of the simulation at each of x float64[N, n]."""
+    fitted, n_years = problem.fitted, problem.seen.n_years
+    scenario = replace(fitted.scenario, n_weeks=n_years * WEEKS_PER_YEAR)
+    luck, out = Luck(n_years), []
+    for each, seed in zip(x, seeds, strict=True):
+        logs, levels = problem.expected.split(each)
+        parameters = Parameters(
+            formed(JOURNEY, fitted.book, levels), multipliers(JOURNEY, logs, n_years), fitted.book.values
+        )
+        out.append(problem.seen.of(luck.add(simulate(scenario, parameters, seed, JOURNEY))))
+    return np.array(out)
+
+
+def differences(problem: Problem, emulator: Emulator, x: Array, figures: Array) -> Array:
+    """Return float64[N, K]: simulated less expected figures in units of a run's luck and the fast model's error."""
+    own = problem.luck.covariance()[np.ix_(problem.seen.where, problem.seen.where)] * problem.luck.sample
+    back = np.linalg.inv(emulator.directions.whiten) @ emulator.directions.data
+    spread = np.sqrt(np.diag(own) + (back**2) @ emulator.variance + 0.25)
+    off: Array = (figures - emulator.figures(x)) / spread
+    return off
+
+
+def draw_area(
+    fitted: Fitted,
+    *,
+    found: Sequence[Target] | None = None,
+    judgements: Sequence[Judgement] = (),
+    process: Process | None = None,
+    n_draws: int = N_DRAWS,
+    seed: int = 1,
+    workers: int = 1,
+    with_abc: bool = True,
+    progress: Progress | None = None,
+) -> AreaDraws:
+    """Return draws of an area's parameters, as its published figures, the prior and judgements leave them.
+
+    Parameters
+    ----------
+    fitted
+        The point fit, as `fit_area` returns it or as it was loaded.
+    found
+        The published figures of the fitted years; those of the fit if None. A fit that was loaded lacks the cells that
+        were solved from others, so draws made from it know a little less.
+    process
+        How factors differ and move, for the prior and the years ahead; as shipped for the last fitted year if None.
+    n_draws, seed
+        How many draws, and what they are keyed by.
+    workers
+        Threads for the runs at the point fit.
+    with_abc
+        Whether to run the sequential ABC; without it, moves begin at Laplace's Gaussian (they end in the same place).
+
+    Errors
+    ------
+    CareError
+        When pyABC is not installed, when a judgement is about what there is not, or when no process was estimated from
+        figures as early as the fit's.
+    """
+    say = progress or (lambda _what, _part: None)
+    area = fitted.area.code
+    say("draws: luck and frame", 0.0)
+    problem = posed(fitted, found=found, judgements=judgements, process=process, workers=workers)
+    frame, seen, n_runs = problem.frame, problem.seen, problem.luck.n_runs
+
+    say("draws: fast model", 0.3)
+    emulator = learnt(problem.expected, frame)
+    root = np.linalg.cholesky(frame.posterior.covariance + 1e-12 * np.eye(frame.x.size))
+    luck = keyed(seed, area, "first draws")
+    first = frame.x + luck.standard_normal((n_draws, frame.x.size)) @ root.T
+    first, _ = moved(emulator, seen.value, first, luck, more=problem.more)
+    emulator = emulator.judged(problem.expected, first[:N_JUDGED])
+
+    say("draws: simulation", 0.5)
+    at = first[-n_runs:]
+    runs = simulated_at(problem, at, range(1001, 1001 + n_runs))
+    # Both sets of runs say how far the mean field is off: at the point fit, and over what is likely around it.
+    shift = (runs - emulator.figures(at)).mean(axis=0) / 2
+    emulator = emulator.shifted(shift)
+
+    say("draws: history matching and ABC", 0.6)
+    matched = match(emulator, seen.value, keyed(seed, area, "history matching"))
+    made: dict[str, Any] = {"abc": None}
+    luck = keyed(seed, area, "draws")
+    if with_abc:
+        noise = noise_of(seen, problem.luck.covariance(), 2 * n_runs, problem.luck.sample)
+        found_by = sequential(emulator, seen, noise, matched, number_of(seed, area, "sequential"))
+        asked = found_by.asked[luck.choice(len(found_by.weights), n_draws, p=found_by.weights)]
+        v, lead = asked[:, :N_FORMS], asked[:, N_FORMS:]
+        b = given_forms(emulator, seen.value, v, luck)
+        b[:, : lead.shape[1]] = lead
+        x = np.column_stack([emulator.directions.mean + b @ emulator.directions.logs.T, v])
+        made["abc"] = found_by.told()
+    else:
+        x = frame.x + luck.standard_normal((n_draws, frame.x.size)) @ root.T
+    started = x
+    x, taken = moved(emulator, seen.value, x, luck, more=problem.more)
+
+    say("draws: simulation", 0.8)
+    emulator = emulator.judged(problem.expected, x[:N_JUDGED], shift)
+    at = x[-n_runs:]
+    runs = simulated_at(problem, at, range(2001, 2001 + n_runs))
+    off = differences(problem, emulator, at, runs)
+    made |= told_of(problem.seen, emulator, matched, frame, started, x)
+    made |= {
+        "moves_taken": round(taken, 3),
+        "runs": 3 * n_runs,
+        "simulation": {
+            "rms": round(float(np.sqrt((off**2).mean())), 3),
+            "inside_95": round(float((np.abs(off) < 1.96).mean()), 3),
+        },
+        "identified": identified(frame, x),
+        "predictive": predicted(seen, emulator, noise_of(seen, problem.luck.covariance(), 2 * n_runs,
+                                problem.luck.sample), x, keyed(seed, area, "predictive")),
+        "scales": {lever.key: round(float(s), 3) for lever, s in zip(LEVERS, problem.scale, strict=True)},
+        "judgements": [each.about for each in judgements],
+    }  # fmt: skip
+    say("draws: years ahead", 0.95)
+    logs, levels = x[:, :-N_FORMS].reshape(n_draws, -1, N_LEVERS), x[:, -N_FORMS:]
+    onward = problem.process.prior(fitted.scenario.n_years, area=area, scale=problem.scale)
+    if fitted.scenario.n_years > logs.shape[1]:
+        logs = onward.draws(logs, seed)
+    assert levels.shape[1] == len(FORMS)
+    return AreaDraws(fitted, logs, levels, np.full(n_draws, 1.0 / n_draws), seed, made)

@@ -1,0 +1,179 @@
+"""The frame of the posterior: where it is highest, how wide it is, and along which directions figures tell anything.
+
+x is the logarithms of all yearly factors (years before levers), then the forms. With a Gaussian prior and Gaussian
+errors, Gauss-Newton steps lead to the highest point; the derivatives there give Laplace's covariance.
+
+For given forms v, the factors are told apart by whitening both sides: logs = prior mean + root of the prior x V b with
+b ~ N(0, 1), and data / root of their error = ... + U S b. Each b_k is then told by one datum of its own with the
+strength s_k: figures leave 1 / (1 + s_k^2) of its prior variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.levers import LEVERS
+from calibration.posterior.fast import FastYears
+from calibration.posterior.forms import FORMS
+from calibration.posterior.likelihood import Seen
+
+Array = NDArray[np.float64]
+N_FORMS, N_LEVERS = len(FORMS), len(LEVERS)
+STEPS, HALVES = 4, 3
+JITTER = 1e-10
+
+
+@dataclass(frozen=True)
+class Belief:
+    """A Gaussian on x: mean float64[n], covariance float64[n, n]."""
+
+    mean: Array
+    covariance: Array
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The posterior around its highest point.
+
+    x           float64[n]     the highest point
+    figures     float64[K]     expected figures there, corrected
+    jacobian    float64[K, n]  their derivatives
+    prior       what was believed before figures were seen
+    errors      float64[K, K]  covariance of published less expected figures
+    posterior   Laplace's: mean x
+    left        the cost at x: squares of errors and of distance from the prior, in their units
+    """
+
+    x: Array
+    figures: Array
+    jacobian: Array
+    prior: Belief
+    errors: Array
+    posterior: Belief
+    left: tuple[float, float]
+
+    @property
+    def n_years(self) -> int:
+        """Fitted years."""
+        return (self.x.size - N_FORMS) // N_LEVERS
+
+    @property
+    def removed(self) -> Array:
+        """Share of the prior variance that the figures removed, float64[n]; 0 where they tell nothing."""
+        share: Array = 1.0 - np.diag(self.posterior.covariance) / np.diag(self.prior.covariance)
+        return np.maximum(share, 0.0)
+
+
+class Expected:
+    """Expected figures of an area, corrected: a function of x."""
+
+    def __init__(self, model: FastYears, seen: Seen, correction: Array) -> None:
+        self.model, self.seen, self.correction = model, seen, seen.of(correction)
+        self.n_looks = 0
+
+    def split(self, x: Array) -> tuple[Array, Array]:
+        """Return (logs [years, levers], forms)."""
+        return x[:-N_FORMS].reshape(-1, N_LEVERS), x[-N_FORMS:]
+
+    def __call__(self, x: Array) -> Array:
+        """Return float64[K]."""
+        self.n_looks += 1
+        figures: Array = self.seen.of(self.model.figures(*self.split(x))) * self.correction
+        return figures
+
+    def with_derivatives(self, x: Array) -> tuple[Array, Array]:
+        """Return float64[K] and float64[K, n]."""
+        figures, derivatives = self.model.with_derivatives(*self.split(x))
+        rows = derivatives.reshape(-1, derivatives.shape[-1])[self.seen.where]
+        return self.seen.of(figures) * self.correction, rows * self.correction[:, None]
+
+
+def conditioned(prior: Belief, jacobian: Array, errors: Array, residual: Array, x: Array) -> Belief:
+    """Return the Gaussian posterior of a linear model: figures = those at x + jacobian (x' - x), residual at x."""
+    across = prior.covariance @ jacobian.T
+    gain = np.linalg.solve(jacobian @ across + errors, across.T).T
+    mean = prior.mean + gain @ (residual + jacobian @ (x - prior.mean))
+    covariance = prior.covariance - gain @ across.T
+    return Belief(mean, (covariance + covariance.T) / 2)
+
+
+def highest(
+    expected: Callable[[Array], Array], jacobian: Array, prior: Belief, value: Array, errors: Array, x: Array
+) -> tuple[Array, Array, tuple[float, float]]:
+    """Return (x, expected figures there, cost) after Gauss-Newton steps with fixed derivatives.
+
+    A step that makes the cost larger is halved, up to HALVES times; if that does not help, x stays.
+    """
+    inverse, inverse_prior = np.linalg.inv(errors), np.linalg.pinv(prior.covariance, hermitian=True)
+
+    def cost(figures: Array, at: Array) -> tuple[float, float]:
+        off, away = value - figures, at - prior.mean
+        return float(off @ inverse @ off), float(away @ inverse_prior @ away)
+
+    figures = expected(x)
+    now = cost(figures, x)
+    for _ in range(STEPS):
+        step = conditioned(prior, jacobian, errors, value - figures, x).mean - x
+        for _half in range(HALVES + 1):
+            tried = expected(x + step)
+            new = cost(tried, x + step)
+            if sum(new) <= sum(now) + 1e-9:
+                break
+            step = step / 2
+        else:
+            break
+        better = sum(now) - sum(new)
+        x, figures, now = x + step, tried, new
+        if better < 1e-3 * max(sum(now), 1.0):
+            break
+    return x, figures, now
+
+
+def framed(expected: Expected, prior: Belief, errors: Array, x: Array) -> Frame:
+    """Return the frame around a point that is the highest or close to it: one more look at the derivatives."""
+    value = expected.seen.value
+    figures, jacobian = expected.with_derivatives(x)
+    x, figures, left = highest(expected, jacobian, prior, value, errors, x)
+    posterior = conditioned(prior, jacobian, errors, value - figures, x)
+    return Frame(x, figures, jacobian, prior, errors, Belief(x, posterior.covariance), left)
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Factors and figures told apart, for given forms: see the module.
+
+    strength   float64[k]            s, largest first
+    data       float64[K, K]         U, then combinations of figures that no factor moves
+    whiten     float64[K, K]         (lower root of the errors' covariance)^-1
+    mean       float64[n_logs]       the prior mean of the factors
+    logs       float64[n_logs, n_logs]  root of the prior x V: logs = mean + logs @ b; figures tell the first k of b
+    into       float64[n_logs, n_logs]  its inverse
+    """
+
+    strength: Array
+    data: Array
+    whiten: Array
+    mean: Array
+    logs: Array
+    into: Array
+
+    @property
+    def information(self) -> Array:
+        """What each direction's datum tells, in nats: log(1 + s^2) / 2."""
+        told: Array = np.log1p(self.strength**2) / 2
+        return told
+
+
+def directions_of(frame: Frame) -> Directions:
+    """Return the directions of a frame's factors for given forms."""
+    n_logs = frame.x.size - N_FORMS
+    covariance = frame.prior.covariance[:n_logs, :n_logs]
+    root_prior = np.linalg.cholesky(covariance + JITTER * np.eye(n_logs))
+    whiten = np.linalg.inv(np.linalg.cholesky(frame.errors))
+    data, strength, across = np.linalg.svd(whiten @ frame.jacobian[:, :n_logs] @ root_prior)
+    into = across @ np.linalg.inv(root_prior)
+    return Directions(strength, data, whiten, frame.prior.mean[:n_logs], root_prior @ across.T, into)

@@ -1,0 +1,110 @@
+"""What was published of an area, as a likelihood: rounding, hidden cells, luck, and the model's own error.
+
+A published figure is the figure of a run, plus what the model gets wrong, as its publisher shows it:
+
+    figure = expectation + luck (the covariance of a run's figures, `noise`) + discrepancy, then rounded or hidden
+
+Two forms of it are used. The Gaussian one takes what rounding and hiding leave open as a variance (`Target.sigma`). The
+simulated one, `published`, does to made-up figures what a publisher does: rounds, and shows no more of a small cell
+than the interval it is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.fit import FIRST_YEAR
+from calibration.levers import FITTED_FIGURES
+from calibration.readings import REVISION, SOLVED
+from calibration.statistics import ENGLAND
+from calibration.targets import Target
+
+Array = NDArray[np.float64]
+DISCREPANCY = 0.01
+"""Standard deviation of the model's own error in a figure of one year, as a share of it (assumed)."""
+LEAST_DISCREPANCY = 0.5
+"""The same in children or events: an expected value is never taken as better than half a one (assumed)."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The fitted figures that were published, K of them, in the order of years, then figures.
+
+    where            int64[K]    place in [years, figures], raveled
+    value, sigma     float64[K]  see `Target`
+    low, high        float64[K]
+    hidden           bool[K]     the cell itself was not shown
+    step             rounding of counts (0: none)
+    """
+
+    n_years: int
+    where: NDArray[np.int64]
+    value: Array
+    sigma: Array
+    low: Array
+    high: Array
+    hidden: NDArray[np.bool_]
+    step: float
+
+    @property
+    def names(self) -> list[tuple[int, str]]:
+        """Year and figure of each."""
+        n = len(FITTED_FIGURES)
+        return [(FIRST_YEAR + int(k) // n, FITTED_FIGURES[int(k) % n]) for k in self.where]
+
+    def of(self, figures: Array) -> Array:
+        """Return float64[..., K] of figures float64[..., years, figures]."""
+        taken: Array = figures.reshape(*figures.shape[:-2], -1)[..., self.where]
+        return taken
+
+    @property
+    def sigma_shown(self) -> Array:
+        """Standard error without what rounding and hiding leave open: later revision, half a unit at least."""
+        return np.maximum(0.5, REVISION * self.value)
+
+
+def seen_of(found: Iterable[Target], n_years: int, area_code: str) -> Seen:
+    """Return what was published of the fitted figures in the first `n_years`."""
+    rows = []
+    for target in found:
+        year = target.year - FIRST_YEAR
+        if target.figure in FITTED_FIGURES and 0 <= year < n_years:
+            where = year * len(FITTED_FIGURES) + FITTED_FIGURES.index(target.figure)
+            rows.append((where, target.value, target.sigma, target.low, target.high, SOLVED in target.note))
+    rows.sort()
+    table = np.array(rows, float).reshape(-1, 6).T
+    step = 10.0 if area_code == ENGLAND else 0.0
+    return Seen(n_years, table[0].astype(np.int64), table[1], table[2], table[3], table[4], table[5] > 0, step)
+
+
+def discrepancy(value: Array) -> Array:
+    """Return the standard deviation of the model's own error of figures of this size."""
+    return np.maximum(LEAST_DISCREPANCY, DISCREPANCY * value)
+
+
+def error_covariance(seen: Seen, luck: Array, n_runs: float, sample: int) -> Array:
+    """Return float64[K, K]: the covariance of published less expected figures.
+
+    luck    float64[years x figures, same]  covariance of a run of all children
+    n_runs, sample   runs that the correction was made from, of one child in `sample`: its own luck comes on top
+    """
+    mine = luck[np.ix_(seen.where, seen.where)]
+    return mine * (1.0 + sample / n_runs) + np.diag(seen.sigma**2 + discrepancy(seen.value) ** 2)
+
+
+def published(seen: Seen, figures: Array) -> Array:
+    """Return made-up figures float64[..., K] as a publisher would show them.
+
+    Counts are rounded to whole numbers or to the publisher's step. A cell that is hidden shows its interval alone: a
+    count inside of it is given the value that a hidden cell is taken for; one outside would have been another cell, and
+    stays as it is.
+    """
+    counts = np.maximum(figures, 0.0)
+    step = seen.step or 1.0
+    shown: Array = np.round(counts / step) * step
+    inside = seen.hidden & (counts >= seen.low - 0.5) & (counts <= seen.high + 0.5)
+    return np.where(inside, seen.value, shown)

@@ -1,0 +1,97 @@
+"""What is believed of factors and forms before an area's figures are seen.
+
+* National: how factors differ between areas and move over the years, estimated over all areas (`calibration.pooling`),
+  with the area's own scales. It centres an area's factors on what all areas share.
+* Literature and assumption: the forms, each with its source in `forms.FORMS`.
+* Judgement: what a workshop says of a lever's mean factor over some years, or of a form (`calibration.elicit`). Its
+  mean and spread on the log scale enter as one more datum of the Gaussian; what its distribution has besides is given
+  to the draws as they move (`more`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.errors import CareError
+from calibration.elicit import Judgement, Pool, pooled
+from calibration.fit import FIRST_YEAR
+from calibration.levers import LEVERS
+from calibration.pooling import Process
+from calibration.posterior.forms import FORMS
+from calibration.posterior.frame import Belief
+
+Array = NDArray[np.float64]
+LEVER_KEYS, FORM_KEYS = [lever.key for lever in LEVERS], [form.key for form in FORMS]
+JUDGED = (*LEVER_KEYS, *FORM_KEYS)
+"""What a judgement may be about."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One judged number as a mean of some of x: its place, and the pool of what was said."""
+
+    places: NDArray[np.int64]
+    pool: Pool
+
+    def log(self, x: Array) -> Array:
+        """Return the logarithm of the number at x float64[..., n]."""
+        mean: Array = x[..., self.places].mean(axis=-1)
+        return mean
+
+
+def belief_of(
+    process: Process, n_years: int, area: str, scale: Array | None, judgements: Sequence[Judgement] = ()
+) -> tuple[Belief, Callable[[Array], Array] | None]:
+    """Return the Gaussian prior of x, and what judgements have besides it (None without judgements)."""
+    prior = process.prior(n_years, area=area, scale=scale)
+    n = n_years * len(LEVERS)
+    mean = np.r_[prior.mean.ravel(), np.zeros(len(FORMS))]
+    covariance = np.zeros((mean.size, mean.size))
+    covariance[:n, :n] = prior.covariance
+    covariance[n:, n:] = np.diag([form.sd**2 for form in FORMS])
+    judged = [_judged(pool, n_years) for pool in pooled(judgements)]
+    for each in judged:
+        middle, spread = each.pool.on_log_scale
+        row = np.zeros(mean.size)
+        row[each.places] = 1.0 / each.places.size
+        across = covariance @ row
+        gain = across / (row @ across + spread**2)
+        mean = mean + gain * (middle - row @ mean)
+        covariance = covariance - np.outer(gain, across)
+    belief = Belief(mean, (covariance + covariance.T) / 2)
+    if not judged:
+        return belief, None
+
+    def more(x: Array) -> Array:
+        out = np.zeros(x.shape[:-1])
+        for each in judged:
+            log = each.log(x)
+            middle, spread = each.pool.on_log_scale
+            # A density of the number times the number is one of its logarithm.
+            out += each.pool.log_density(np.exp(log)) + log + ((log - middle) / spread) ** 2 / 2
+        return out
+
+    return belief, more
+
+
+def _judged(pool: Pool, n_years: int) -> Judged:
+    where = pool.judgements[0].where
+    if pool.about in FORM_KEYS:
+        if pool.years:
+            raise CareError(f"'{pool.about}' is one number for all years", where, "Leave out the years")
+        return Judged(np.array([n_years * len(LEVERS) + FORM_KEYS.index(pool.about)]), pool)
+    if pool.about not in LEVER_KEYS:
+        raise CareError(f"'{pool.about}' cannot be judged", where, f"Use one of: {', '.join(JUDGED)}")
+    years = pool.years or tuple(range(FIRST_YEAR, FIRST_YEAR + n_years))
+    outside = [year for year in years if not FIRST_YEAR <= year < FIRST_YEAR + n_years]
+    if outside:
+        last = FIRST_YEAR + n_years - 1
+        raise CareError(
+            f"The judgement of '{pool.about}' is about {outside[0]}, which is not a fitted year", where,
+            f"Use years from {FIRST_YEAR} to {last}",
+        )  # fmt: skip
+    return Judged(np.array([(y - FIRST_YEAR) * len(LEVERS) + LEVER_KEYS.index(pool.about) for y in years]), pool)
