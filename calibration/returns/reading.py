@@ -1,10 +1,10 @@
 """Any file of a return as tables of text: every cell trimmed, with the file and the row it stands in.
 
 Text in UTF-8 (with or without mark), UTF-16, or else Windows-1252; cells parted by comma, semicolon or tab; workbooks
-(.xlsx, .xlsm, .xls, .xlsb, .ods) with every sheet a table. Capitals, spaces and signs in a header do not matter:
-`header_key`. Rows are counted as a spreadsheet counts them, so that a person finds the cell. A row that is wider or
-narrower than the header is a finding. A file that cannot be opened stops with a CareError; one that holds no table is a
-finding. Cells stay text: `reading_dates` makes dates of them.
+(.xlsx, .xlsm) with every sheet a table. Capitals, spaces and signs in a header do not matter: `header_key`. Rows are
+counted as a spreadsheet counts them, so that a person finds the cell. A row that is wider or narrower than the header
+is a finding. A file that cannot be opened stops with a CareError; one that holds no table is a finding. Cells stay
+text: `reading_dates` makes dates of them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import polars as pl
 
 from abm.errors import CareError, did_you_mean
 from calibration.returns.findings import Findings, Rule
+from calibration.returns.reading_books import BAD_ZIP, refuse_a_book_too_large
 
-WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+WORKBOOKS, OTHER_BOOKS = frozenset({".xlsx", ".xlsm"}), frozenset({".xls", ".xlsb", ".ods"})
 TEXTS = frozenset({".csv", ".txt", ".tsv"})
 _SEARCHED, _CHUNK, _BEGINNING, _ZIP = 30, 100_000, 100_000, b"PK\x03\x04"
 _BLANKS = " \t\r\n\f\v\u00a0\ufeff\u200b\x00"
@@ -136,7 +137,7 @@ def header_key(header: str) -> str:
     return re.sub(r"[^A-Z0-9]", "", header.upper())
 
 
-def files_of(paths: Iterable[Path], kinds: Collection[str] = TEXTS | WORKBOOKS) -> list[tuple[Path, str]]:
+def files_of(paths: Iterable[Path], kinds: Collection[str] = TEXTS | WORKBOOKS | OTHER_BOOKS) -> list[tuple[Path, str]]:
     """Return (file, name to show) of all files given and in folders given, each once, in the order of their names.
 
     Hidden files and those that Office keeps while a workbook is open are left alone.
@@ -186,7 +187,7 @@ def read_tables(
     name, keys = name or path.name, {header_key(header) for header in known}
     try:
         with path.open("rb") as file:
-            is_book = path.suffix.lower() in WORKBOOKS or file.peek(4)[:4] == _ZIP
+            is_book = path.suffix.lower() in WORKBOOKS | OTHER_BOOKS or file.peek(4)[:4] == _ZIP
             data = file.read(_BEGINNING if beginning and not is_book else -1)
     except OSError as fault:
         raise CareError(
@@ -332,12 +333,20 @@ def _chunks(reader: Iterator[list[str]]) -> Iterator[list[list[str]]]:
 
 
 def _sheets(path: Path, data: bytes, rows: int | None) -> Iterator[tuple[str, pl.DataFrame]]:
+    if path.suffix.lower() in OTHER_BOOKS:
+        raise CareError(
+            f"The workbook '{path.name}' is of a kind that we do not read",
+            str(path.parent),
+            "Save it as .xlsx or as CSV.",
+        )
     try:
+        refuse_a_book_too_large(path, data)
         book = fastexcel.read_excel(data)
         for name in book.sheet_names:
             # Blank rows at the top are kept, so that rows are counted as Excel counts them.
-            yield name, book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string").to_polars()
-    except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as fault:
+            sheet = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
+            yield name, sheet.to_polars()
+    except (fastexcel.FastExcelError, pl.exceptions.PolarsError, *BAD_ZIP) as fault:
         raise CareError(
             f"The workbook '{path.name}' cannot be opened",
             str(path.parent),

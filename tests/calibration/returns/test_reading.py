@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import date, datetime
 from pathlib import Path
 
@@ -145,6 +146,32 @@ def test_a_damaged_workbook_stops_with_an_error(tmp_path: Path, name: str) -> No
     (tmp_path / name).write_bytes(b"PK\x03\x04 nothing of the kind")
     with pytest.raises(CareError, match="cannot be opened"):
         read_tables(tmp_path / name, Findings())
+
+
+def test_a_workbook_of_another_kind_is_an_error_that_says_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "a.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    ((path, _),) = files_of([tmp_path])
+    with pytest.raises(CareError, match=r"Save it as \.xlsx"):
+        read_tables(path, Findings())
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"), [(b'r="ZZZZ99999999"', "99,999,999 rows"), (b"r='XFD1048576'", "16,384 columns")]
+)
+def test_a_workbook_with_a_cell_far_outside_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, cell: bytes, words: str
+) -> None:
+    sound = tmp_path / "sound.xlsx"
+    book = xlsxwriter.Workbook(str(sound))
+    book.add_worksheet().write_row(0, 0, ["Child", "DECOM"])
+    book.close()
+    with zipfile.ZipFile(sound) as old, zipfile.ZipFile(tmp_path / "far.xlsx", "w") as new:
+        for name in old.namelist():
+            part = old.read(name)
+            assert (b'r="B1"' in part) == ("sheet1.xml" in name and "rels" not in name)
+            new.writestr(name, part.replace(b'r="B1"', cell))
+    with pytest.raises(CareError, match=f"far.xlsx.*{words}"):
+        read_tables(tmp_path / "far.xlsx", Findings())
 
 
 def test_headers_match_whatever_their_spelling() -> None:
