@@ -47,6 +47,7 @@ CELLS = {
 _CODE = r"E\d{8}"
 _SEVERAL = r"^E\d{8}( ?[/,&;] ?E\d{8})+$"
 _AUTHORITY = r"E(06|08|09|10)\d{6}"
+_TIME = r"^(\d{1,2}):(0\d|1[01])$"
 _ENGLISH_ROUNDING = 10.0
 
 
@@ -111,7 +112,7 @@ def find(sheet: Sheet, rule: FileRule) -> Found:
         left_out[why] = n * len(by_column)
     found: list[pl.DataFrame] = []
     for name, figures in by_column.items():
-        read = _read(sheet, kept, name)
+        read = _read(sheet, kept, name, any(figure.form == "years:months" for figure, _ in figures))
         rest = pl.lit(value=True)
         for figure, is_percent in figures:
             chosen = read.filter(_where(sheet, figure, labels, kept))
@@ -210,13 +211,17 @@ def _with_years(sheet: Sheet, rule: FileRule, rows: pl.DataFrame) -> pl.DataFram
 # What is counted ------------------------------------------------------------------------------------------------------
 
 
-def _read(sheet: Sheet, rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Add value and mark of a column of figures; refuse a cell that is neither."""
+def _read(sheet: Sheet, rows: pl.DataFrame, name: str, has_times: bool) -> pl.DataFrame:
+    """Add value and mark of a column of figures; refuse a cell that is neither. `has_times`: 02:03 is 27 months."""
     text = pl.col(name)
     mark = text.str.to_lowercase()
     # Where a semicolon stands between cells, a comma may stand before decimals.
     thousands = pl.lit(sheet.delimiter != ";") & text.str.contains(r"^\d{1,3}(,\d{3})+(\.\d+)?$")
     number = pl.when(thousands).then(text.str.replace_all(",", "")).otherwise(text).cast(pl.Float64, strict=False)
+    if has_times:
+        parts = text.str.extract_groups(_TIME)
+        months = 12 * parts.struct.field("1").cast(pl.Float64) + parts.struct.field("2").cast(pl.Float64)
+        number = pl.when(text.str.contains(_TIME)).then(months).otherwise(number)
     marked = mark.is_in(list(MARKS))
     read = rows.with_columns(
         pl.when(marked).then(None).otherwise(number).alias("value"),
@@ -250,9 +255,14 @@ def _named(
     sheet: Sheet, rule: FileRule, figure: Figure, is_percent: bool, rows: pl.DataFrame, labels: dict[str, str]
 ) -> pl.DataFrame:
     """Return the figures of one declaration with measure, breakdown and unit."""
-    unit = figure.percent_unit if is_percent else figure.unit or rule.unit
     column = (figure.percent or "") if is_percent else figure.column
     name = column_of(sheet, rule, column) or column
+    if figure.form == "years:months":
+        wrong = rows.filter(pl.col("value").is_not_null() & ~pl.col(name).str.contains(_TIME))
+        if not wrong.is_empty():
+            remedy = "Write it as 02:03, or leave the cell blank"
+            _refuse(sheet, wrong["row"][0], name, f"'{wrong[name][0][:40]}' is no time in years and months", remedy)
+    unit = figure.percent_unit if is_percent else figure.unit or rule.unit
     parts: list[pl.Expr] = []
     for part in re.split(r"(\{\w+\})", figure.breakdown or rule.breakdown):
         if part.startswith("{"):

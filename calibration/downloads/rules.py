@@ -53,6 +53,7 @@ class Figure(_Strict):
     percent_unit: str = "percent"
     where: dict[str, Expression] = {}
     optional: bool = False
+    form: Literal["number", "years:months"] = "number"
 
 
 class FileRule(_Strict):

@@ -134,6 +134,25 @@ def test_a_column_by_its_older_name_and_a_label_that_is_not_declared(tmp_path: P
     assert built.left_out[0] == {"of a label that is not declared (Children missing each year)": 2}
 
 
+def test_times_in_years_and_months(tmp_path: Path) -> None:
+    header = "time_period,geographic_level,country_code,cla_group,stage_of_adoption_process,age_start_poc,number"
+    row = "2025,National,E92000001,Age"
+    rows = [f"{row},6. All,Total,02:03", f"{row},6. All,Aged 1,k", f"{row},Children placed within a year,Total,2150"]
+    path = save(tmp_path / "x.csv", "\n".join([header, *rows]))
+    built = made(path)
+    assert built.figures.select("breakdown", "value", "unit").rows() == [
+        ("6. All | Total", 27.0, "months (from years:months)")
+    ]
+    assert built.left_out[0] == {
+        "above zero, but rounds to it (k)": 1,
+        "of a label that is not declared (Children placed within a year)": 1,
+    }
+    for time in ("02:12", "27", "2:3", "-1:01"):
+        save(path, "\n".join([header, f"{row},6. All,Total,{time}"]))
+        with pytest.raises(CareError, match=r"x\.csv, row 2, column number"):
+            made(path)
+
+
 def test_population_by_age_as_nomis_gives_it(tmp_path: Path) -> None:
     header = "DATE_NAME,GEOGRAPHY_NAME,GEOGRAPHY_CODE,GENDER_NAME,C_AGE_NAME,MEASURES_NAME,OBS_VALUE"
     rows = [
@@ -487,10 +506,7 @@ def test_declarations_can_be_extended(tmp_path: Path) -> None:
 
 def test_which_measures_of_the_projects_table_no_declared_file_has() -> None:
     made_of = {figure.measure or rule.measure for rule in rules().file for figure in rule.figures}
-    by_other_means = {
-        "births", "national_adoption_stage_average_time", "national_cpp_at_31_march_by_characteristic",
-        "referrals_by_source",
-    }  # fmt: skip
+    by_other_means = {"births", "referrals_by_source"}
     measures = {name for name in read_statistics().measures() if not name.startswith("lait: ")}
     assert measures - made_of == by_other_means
 
