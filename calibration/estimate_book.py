@@ -141,10 +141,11 @@ def fitted_book(
         cells = np.flatnonzero(which >= 0)
         places[name] = cells, edge[cells] * size + which[cells]
         data[name] = np.bincount(places[name][1], counted[cells], e * size).reshape(e, size)
-    # Expected outcomes of each state and group add up to those who arrived, as shares must.
+    # Expected outcomes of each state and group add up to those who arrived, as shares of what is seen must.
     outcome = np.flatnonzero(tables.outcome[edge])
     block = tables.source[edge[outcome]].astype(np.int64) * groups.size + group[outcome]
-    arrived = np.bincount(block, base[outcome])
+    arrived = np.zeros(int(block.max(initial=-1)) + 1)
+    arrived[block] = at_risk[edge, group, band][outcome]
     now = base.copy()
     for _ in range(_ROUNDS):
         largest = 0.0

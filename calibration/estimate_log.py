@@ -28,6 +28,13 @@ CHILD_COLUMNS = ("child", "birth_week", "risk", "uasc", "state", "history", "sin
 SEEN_COLUMNS = ("seen_from", "seen_to", "sees", "clock_known")
 FAR = 1 << 30
 """A week that no log reaches."""
+MAY_NOT_BE_TOLD = (
+    "passed_to_early_help",
+    "stepped_down_to_early_help",
+    "pre_proceedings_began",
+    "went_to_live_with_kin",
+)
+"""Transitions that stand in lists which not every return has: none of them does not mean that they do not happen."""
 NEED, CARE = 1, 2
 """What is watched of a child: by returns of children in need, by returns of children looked after."""
 
@@ -84,14 +91,21 @@ class Log:
 
     @property
     def unseen_edges(self) -> NDArray[np.bool_]:
-        """bool[E]: edges whose events would not be noticed, of some children, though they leave a watched state.
+        """bool[E]: edges of which an observed log says nothing, though they leave a state that is watched.
 
-        Into care, where no return of children looked after was read.
+        Into care, where no return of children looked after was read; and MAY_NOT_BE_TOLD, where the log has none of
+        them but those that were filled in.
         """
-        tables = self.journey.tables
-        care = np.array([s.stage == "care" for s in self.journey.states])
+        tables, journey = self.journey.tables, self.journey
+        care = np.array([s.stage == "care" for s in journey.states])
         out: NDArray[np.bool_] = (self.watched_by[tables.source] == NEED) & care[tables.target]
-        return out & (bool(self.sees.size) and not (self.sees & CARE).all())
+        out &= bool(self.sees.size) and not (self.sees & CARE).all()
+        if self.observed:
+            named = [key in MAY_NOT_BE_TOLD for key in journey.transition_index]
+            told = np.bincount(self.edge[~self.inferred], minlength=tables.n_edges)
+            of_transition = np.bincount(tables.transition, told, len(named))
+            out |= (np.array(named) & (of_transition == 0))[tables.transition]
+        return out
 
 
 def log_of(
