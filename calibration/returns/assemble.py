@@ -23,15 +23,14 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from abm.errors import CareError
-from abm.events import Rows, digest, log_columns, new_rows, take
-from abm.journey import CARE_EXCEPT_ADOPTION, HOMES, JOURNEY
+from abm.events import Rows, digest, log_columns, new_rows
+from abm.journey import CARE_EXCEPT_ADOPTION, JOURNEY
 from abm.log_kernels import order_by
 from abm.parameters import CERTAIN
 from abm.pathway import Journey
@@ -131,56 +130,6 @@ class Link:
     pairs: pl.DataFrame | None = None
 
 
-class _Edges(NamedTuple):
-    target: NDArray[np.uint8]
-    history: NDArray[np.uint8]
-    clock: NDArray[np.uint8]
-    clock_at: NDArray[np.int32]
-    birthday: NDArray[np.int16]
-    care: NDArray[np.bool_]
-    after_care: NDArray[np.bool_]
-    left: NDArray[np.bool_]
-
-
-class _States(NamedTuple):
-    at_home: int
-    elsewhere: int
-    referred: int
-    early_help: int
-    being_assessed: int
-    under_enquiry: int
-    in_need: int
-    in_need_under_enquiry: int
-    protected: int
-    pre_proceedings: int
-    entering: int
-    reunified: int
-    kin: int
-    grown_up: int
-    settled_edge: int
-    settled_weeks: int
-    came_alone_edge: int
-    other_exit: int
-
-
-class _Out(NamedTuple):
-    child: NDArray[np.int32]
-    week: NDArray[np.int16]
-    step: NDArray[np.uint8]
-    edge: NDArray[np.uint16]
-    inferred: NDArray[np.bool_]
-
-
-class _Entry(NamedTuple):
-    state: NDArray[np.uint8]
-    history: NDArray[np.uint8]
-    since_week: NDArray[np.int32]
-    enter_week: NDArray[np.int32]
-    enter_edge: NDArray[np.int16]
-    seen_from: NDArray[np.int32]
-    seen_to: NDArray[np.int32]
-
-
 def assemble(
     care: CareTables | None,
     need: NeedTables | None,
@@ -222,28 +171,30 @@ def assemble(
     sees = people["sees"].to_numpy()
     _tell(note, week, facts, sees[child], findings)
 
-    order = order_by(out.week, out.week.size, n_weeks)
-    rows = new_rows(out.week.size)._replace(
-        child=out.child, week=out.week, step=out.step, edge=out.edge,
-        threshold=np.full(out.week.size, CERTAIN, np.uint64),
+    out = out[order_by(out[:, loop.O_WEEK], len(out), n_weeks)]
+    rows = new_rows(len(out))._replace(
+        child=out[:, loop.O_CHILD].astype(np.int32), week=out[:, loop.O_WEEK].astype(np.int16),
+        step=out[:, loop.O_STEP].astype(np.uint8), edge=out[:, loop.O_EDGE].astype(np.uint16),
+        threshold=np.full(len(out), CERTAIN, np.uint64),
     )  # fmt: skip
+    inferred = out[:, loop.O_INFERRED].astype(bool)
+    state, history, since, enter, edge, seen_from, seen_to = entry.T
     n = people.height
     number = np.arange(n, dtype=np.int32)
     population = Population(
         child=number, family=number.copy(), birth_week=birth, sex=people["sex"].to_numpy(), risk=np.zeros(n, np.uint8),
-        uasc=alone, enter_week=entry.enter_week, enter_edge=entry.enter_edge,
-        leave_week=np.full(n, 1 << 30, np.int32), state=entry.state, history=entry.history,
-        since_week=entry.since_week,
+        uasc=alone, enter_week=enter.copy(), enter_edge=edge.astype(np.int16), leave_week=np.full(n, 1 << 30, np.int32),
+        state=state.astype(np.uint8), history=history.astype(np.uint8), since_week=since.copy(),
     )  # fmt: skip
     # A placement for adoption has a clock of its own, which began with the placement.
-    in_care = np.isin(entry.state, [journey.state_index[home] for home in CARE_EXCEPT_ADOPTION])
+    in_care = np.isin(state, [journey.state_index[home] for home in CARE_EXCEPT_ADOPTION])
     told = {
-        "children": n, "events": int(out.week.size), "inferred": int(out.inferred.sum()), "facts": facts.height,
+        "children": n, "events": len(out), "inferred": int(inferred.sum()), "facts": facts.height,
         "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
     }  # fmt: skip
     return Observed(
-        journey, population, take(rows, order), out.inferred[order], first_year, n_weeks, entry.seen_from,
-        entry.seen_to, sees, ~in_care | people["clock_known"].to_numpy(), people.select("care", "need"), told,
+        journey, population, rows, inferred, first_year, n_weeks, seen_from.copy(), seen_to.copy(), sees,
+        ~in_care | people["clock_known"].to_numpy(), people.select("care", "need"), told,
     )  # fmt: skip
 
 
@@ -386,47 +337,46 @@ def _begins(facts: pl.DataFrame) -> pl.Series:
     return (facts["kind"] >= loop.REFERRED) & (facts["kind"] != loop.CLOSED_SAME_DAY)
 
 
+def _ways(journey: Journey) -> loop.Ways:
+    """Return the journey as the loop reads it."""
+    tables, at, found = journey.tables, journey.state_index, routes(journey)
+    stages = {"care": loop.CARE, "after_care": loop.AFTER_CARE, "left": loop.LEFT}
+    kinds = [stages.get(state.stage, loop.NEEDS) for state in journey.states]
+    named = [
+        *(at[key] for key in (
+            "at_home", "elsewhere", "referred", "receiving_early_help", "being_assessed", "under_enquiry", "in_need",
+            "in_need_under_enquiry", "protected", "in_pre_proceedings", "entering_care", "reunified",
+            "child_arrangements", "grown_up",
+        )),
+        journey.edge("settled_at_home", "reunified"), journey.states[at["reunified"]].bands[-1] + 1,
+        journey.edge("came_alone", "elsewhere"), EXITS.index("left_care_for_another_reason"),
+    ]  # fmt: skip
+    return loop.Ways(
+        np.stack([tables.target, tables.history, tables.clock_at, found.exits], axis=1).astype(np.int64),
+        np.stack([tables.clock, tables.birthday, found.again, kinds], axis=1).astype(np.int64),
+        found.next_edge, found.exit_edge, np.array(named, np.int64),
+    )  # fmt: skip
+
+
 def _follow(
     child: NDArray[np.int32], week: NDArray[np.int32], facts: pl.DataFrame, people: pl.DataFrame,
     birth: NDArray[np.int32], n_weeks: int, journey: Journey,
-) -> tuple[_Out, NDArray[np.uint8], _Entry]:  # fmt: skip
+) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int32]]:  # fmt: skip
     """Follow all children; return the rows by child, the note on each fact, and how each child came into sight."""
-    tables, n = journey.tables, people.height
-    stage = np.array([state.stage for state in journey.states])
-    care = np.isin(np.arange(tables.n_states), [journey.state_index[home] for home in HOMES])
-    edges = _Edges(
-        tables.target, tables.history, tables.clock, tables.clock_at, tables.birthday, care, stage == "after_care",
-        stage == "left",
-    )  # fmt: skip
-    at = journey.state_index
-    states = _States(
-        at["at_home"], at["elsewhere"], at["referred"], at["receiving_early_help"], at["being_assessed"],
-        at["under_enquiry"], at["in_need"], at["in_need_under_enquiry"], at["protected"], at["in_pre_proceedings"],
-        at["entering_care"], at["reunified"], at["child_arrangements"], at["grown_up"],
-        journey.edge("settled_at_home", "reunified"), journey.states[at["reunified"]].bands[-1] + 1,
-        journey.edge("came_alone", "elsewhere"), EXITS.index("left_care_for_another_reason"),
-    )  # fmt: skip
-    ways = routes(journey)
-    note = np.zeros(facts.height, np.uint8)
+    n, ways = people.height, _ways(journey)
+    note, entry = np.zeros(facts.height, np.uint8), np.zeros((n, 7), np.int32)
     first = np.searchsorted(child, np.arange(n + 1)).astype(np.int64)
     day, kind, code = (facts[name].to_numpy() for name in ("day", "kind", "code"))
-    entry = _Entry(
-        np.zeros(n, np.uint8), np.zeros(n, np.uint8), np.zeros(n, np.int32), np.zeros(n, np.int32),
-        np.full(n, -1, np.int16), np.zeros(n, np.int32), np.zeros(n, np.int32),
-    )  # fmt: skip
     room = 2 * facts.height + 2 * n + 64
     while True:
-        out = _Out(
-            np.empty(room, np.int32), np.empty(room, np.int16), np.empty(room, np.uint8), np.empty(room, np.uint16),
-            np.empty(room, np.bool_),
-        )  # fmt: skip
+        out = np.empty((room, 5), np.int32)
         note[:] = 0
         n_rows = loop.follow(
             first, week, day, kind, code, birth, people["uasc"].to_numpy(), people["planned_before"].to_numpy(),
-            n_weeks, edges, states, ways, np.zeros(loop.N_NOW, np.int64), out, note, entry,
+            n_weeks, ways, np.zeros(loop.N_NOW, np.int64), out, note, entry,
         )  # fmt: skip
         if n_rows >= 0:
-            return _Out._make(column[:n_rows] for column in out), note, entry
+            return out[:n_rows], note, entry
         room *= 2
 
 

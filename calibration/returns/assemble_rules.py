@@ -79,7 +79,7 @@ NOTES: dict[int, Rule] = {
         "It was taken as closed: the journey has such orders after care and after a child protection plan only.",
         "mended",
     ),
-    loop.AFTER_GONE: _rule(
+    loop.AFTER_DEATH: _rule(
         "after-death",
         "Something began after the child's death.",
         "It is not in the log.",
