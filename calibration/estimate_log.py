@@ -227,6 +227,9 @@ def read_log(folder: Path, journey: Journey = JOURNEY) -> tuple[Log, dict[str, A
             if column not in frames[-1].columns:
                 near = did_you_mean(column, frames[-1].columns)
                 raise CareError(f"The column '{column}' is missing", str(path), near or again)
+            values = frames[-1][column]
+            if not (values.dtype.is_integer() or values.dtype == pl.Boolean) or values.null_count():
+                raise CareError(f"The column '{column}' holds something else than whole numbers", str(path), again)
     events, children = frames
     n_weeks = manifest.get("weeks", manifest.get("scenario", {}).get("weeks"))
     if not isinstance(n_weeks, int):

@@ -1,0 +1,187 @@
+"""`journeys returns estimate`: what is written, what is hidden of real children, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from abm.events import children_frame, events_frame
+from abm.files import read_signed, sha256_of, signed
+from abm.journey import JOURNEY
+from abm.simulate import simulate
+from calibration.estimate import FEWEST
+from calibration.estimate_curves import CURVES
+from calibration.rates import read_rates
+from experiments.estimate_jobs import ABOUT, BOOK, INSIDE, PAGE, RATES, SHOWN, SIMULATED, SMALL
+from experiments.estimate_jobs import CURVES as CURVES_FILE
+from experiments.returns_cli import returns_app
+from tests.abm.toys import busy_parameters, small_area
+
+pytest.importorskip("lifelines")
+WEEKS = 156
+
+
+def estimate(*words: str | Path) -> Any:
+    return CliRunner().invoke(returns_app, ["estimate", *map(str, words)])
+
+
+def refused(*words: str | Path) -> str:
+    found = estimate(*words)
+    assert found.exit_code == 2, found.output
+    assert found.stdout == ""
+    assert found.stderr.count("\n") == 1, found.stderr
+    return str(found.stderr)
+
+
+def write_log(folder: Path, *, observed: bool) -> Path:
+    """Write a log as `journeys run` does, or as `journeys returns read` does."""
+    run = simulate(small_area(2_500, WEEKS), busy_parameters(), 9, JOURNEY)
+    events, children = events_frame(JOURNEY, run.rows), children_frame(run.population)
+    facts: dict[str, Any] = {"area": {"code": "E06999999", "name": "Toyshire"}}
+    if observed:
+        events = events.drop("chance", "draw", "origin").with_columns(inferred=pl.lit(False))
+        n = children.height
+        children = children.with_columns(
+            seen_from=pl.Series(np.zeros(n, np.int32)), seen_to=pl.Series(np.full(n, WEEKS, np.int32)),
+            sees=pl.Series(np.full(n, 3, np.uint8)), clock_known=pl.lit(True), enter_edge=pl.lit(-1),
+        )  # fmt: skip
+        facts |= {"observed": True, "first_year": 2021, "weeks": WEEKS}
+    else:
+        facts["scenario"] = {"first_year": 2021, "weeks": WEEKS}
+    folder.mkdir()
+    events.write_parquet(folder / "events.parquet")
+    children.write_parquet(folder / "children.parquet")
+    files = {name: sha256_of(folder / name) for name in ("events.parquet", "children.parquet")}
+    (folder / "manifest.json").write_text(signed({**facts, "files": files}), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    base = tmp_path_factory.mktemp("logs")
+    return {"simulated": write_log(base / "run", observed=False), "observed": write_log(base / "read", observed=True)}
+
+
+@pytest.fixture(scope="module")
+def made(logs, tmp_path_factory):
+    base = tmp_path_factory.mktemp("made")
+    ways = {"simulated": (), "observed": (), "inside": ("--inside",)}
+    said = {
+        name: estimate(logs["observed" if name == "inside" else name], "--to", base / name, *more)
+        for name, more in ways.items()
+    }
+    for found in said.values():
+        assert found.exit_code == 0, found.output
+    return base, {name: found.stdout for name, found in said.items()}
+
+
+def test_everything_is_written_with_its_digest(made):
+    base, said = made
+    for name, has_book in (("simulated", True), ("observed", False), ("inside", True)):
+        about = read_signed(base / name / ABOUT, "")
+        assert set(about["files"]) == {RATES, CURVES_FILE, PAGE} | ({BOOK} if has_book else set())
+        assert (base / name / BOOK).exists() == has_book
+        for file, digest in about["files"].items():
+            assert sha256_of(base / name / file) == digest
+        assert about["small_numbers_hidden"] == (name == "observed")
+        assert about["strengths"]["between_cells"] > 0
+        assert f"Written into {base / name}" in said[name]
+
+
+def test_small_numbers_of_real_children_are_hidden_unless_one_says_that_they_stay_inside(made):
+    base, said = made
+    hidden, inside, simulated = (pl.read_csv(base / n / RATES) for n in ("observed", "inside", "simulated"))
+    assert hidden.height == inside.height
+    assert hidden["events"].drop_nulls().min() >= FEWEST
+    assert hidden["events"].null_count() > 100
+    few = hidden.filter(pl.col("events").is_null())
+    assert few.select("hazard", "shrunk", "exposure", "low").null_count().row(0) == (few.height,) * 4
+    assert inside["events"].null_count() == 0
+    small = inside["events"] < FEWEST
+    assert (inside.filter(small)["note"] == SMALL).all()
+    assert simulated.height > inside.height  # it knows risk classes, and children to whom nothing had happened
+    assert (pl.read_csv(base / "observed" / CURVES_FILE).filter(pl.col("week") > 0)["events"] >= FEWEST).all()
+    assert "--inside" in said["observed"]
+    assert INSIDE in said["inside"]
+    assert SIMULATED in said["simulated"]
+
+
+def test_the_page_says_what_it_is_and_needs_nothing_else(made):
+    base, _ = made
+    for name, banner in (("simulated", SIMULATED), ("observed", SHOWN), ("inside", INSIDE)):
+        page = (base / name / PAGE).read_text("utf-8")
+        assert f"<strong>{banner}</strong>" in page
+        assert page.count("<svg") == page.count("<table") == len(CURVES)
+        assert not re.search(r"<script|<link|<img|src=|url\(|@import|https?://(?!www\.w3\.org/2000/svg)", page)
+        assert "default-src 'none'" in page
+        assert page.count("<title") == page.count("aria-labelledby") + 1
+        ids = re.findall(r' id="([^"]+)"', page)
+        assert len(ids) == len(set(ids))
+        for used in re.findall(r'aria-labelledby="([^"]+)"', page):
+            assert set(used.split()) <= set(ids)
+        for cell in re.findall(r'<div class="scroll"[^>]*>', page):
+            assert 'tabindex="0"' in cell
+
+
+def test_the_book_is_one_that_a_fit_can_read(made):
+    base, _ = made
+    for name in ("simulated", "inside"):
+        book = read_rates(JOURNEY, base / name / BOOK)
+        assert book.rates().shape == read_rates(JOURNEY).rates().shape
+        assert any(v.status == "derived" and "Toyshire" in v.source for v in book.values)
+
+
+def test_the_same_log_gives_the_same_bytes_and_years_can_be_chosen(made, logs, tmp_path):
+    base, _ = made
+    assert estimate(logs["observed"], "--to", tmp_path / "again").exit_code == 0
+    for file in (RATES, CURVES_FILE, PAGE, ABOUT):
+        assert (tmp_path / "again" / file).read_bytes() == (base / "observed" / file).read_bytes()
+    assert estimate(logs["simulated"], "--to", tmp_path / "year", "--years", "2022").exit_code == 0
+    assert read_signed(tmp_path / "year" / ABOUT, "")["weeks"] == [52, 104]
+    year, whole = (pl.read_csv(folder / RATES)["events"].sum() for folder in (tmp_path / "year", base / "simulated"))
+    assert 0.2 * whole < year < 0.5 * whole
+    # A book of an earlier time does not stay beside rates that hide small numbers.
+    assert estimate(logs["observed"], "--to", tmp_path / "year").exit_code == 0
+    assert not (tmp_path / "year" / BOOK).exists()
+
+
+def test_what_cannot_be_done_is_refused_in_a_sentence(logs, tmp_path):
+    log = logs["observed"]
+    assert "no span" in refused(log, "--to", tmp_path / "x", "--years", "lately")
+    assert "2021 to 2023" in refused(log, "--to", tmp_path / "x", "--years", "2020-2022")
+    assert "among the files of the log" in refused(log, "--to", log)
+    assert "manifest.json" in refused(tmp_path, "--to", tmp_path / "x")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    assert "letter.txt" in refused(log, "--to", tmp_path / "mine")
+    assert "a file, not a folder" in refused(log, "--to", tmp_path / "mine" / "letter.txt")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_damaged_log_is_refused(tmp_path):
+    log = write_log(tmp_path / "log", observed=True)
+    plain = (log / "events.parquet").read_bytes()
+    (log / "events.parquet").write_bytes(plain[:-9] + bytes([plain[-9] ^ 1]) + plain[-8:])
+    assert "not as it was written" in refused(log, "--to", tmp_path / "x")
+    children = pl.read_parquet(log / "children.parquet")
+    for frame, words in (
+        (children.drop("seen_from"), "'seen_from' is missing"),
+        (children.head(50), "An event has no child"),
+        (children.with_columns(history=pl.lit(7, pl.UInt8)), "'history' is not between 0 and 2"),
+        (children.with_columns(history=pl.lit("none")), "'history' holds something else than whole numbers"),
+    ):
+        (log / "events.parquet").write_bytes(plain)
+        frame.write_parquet(log / "children.parquet")
+        told = read_signed(log / "manifest.json", "")
+        told = {k: v for k, v in told.items() if k != "sha256"}
+        told["files"] = {name: sha256_of(log / name) for name in told["files"]}
+        (log / "manifest.json").write_text(signed(told), "utf-8")
+        assert words in refused(log, "--to", tmp_path / "x")
+    (log / "manifest.json").write_text("{}", "utf-8")
+    assert "damaged" in refused(log, "--to", tmp_path / "x")
