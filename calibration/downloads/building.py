@@ -245,7 +245,11 @@ def _cited(figures: pl.DataFrame, found: Sequence[Found], older: Older | None, r
     """Return what is known of every source of a figure."""
     told: dict[str, dict[str, str]] = {}
     for one in found:
-        told.setdefault(one.source_id, _publication(one, rules))
+        row = _publication(one, rules)
+        # Several releases may go by one source_id, and one release may come in several files.
+        before = told.get(one.source_id, row)
+        both = {key: f"{before[key]}; {row[key]}" for key in row if before[key] != row[key]}
+        told[one.source_id] = {**row, **both}
     known = older.publications if older else {}
     rows = []
     for source_id in sorted(figures["source_id"].unique()):

@@ -106,7 +106,7 @@ def merge(found: Sequence[Found], order: Sequence[str], base: pl.DataFrame | Non
     )
     rest = cells.filter(pl.col("place") > 0).join(first, on=list(KEY), how="left", maintain_order="left")
     taken = cells.filter((pl.col("place") == 0) & pl.col("value").is_not_null())
-    late = _late(taken, len(found)) if base is not None else taken.clear()
+    late = _late(taken, base) if base is not None else taken.clear()
     taken = taken.join(late, on=list(KEY), how="anti", maintain_order="left")
     left_out: list[dict[str, int]] = [{} for _ in parts]
     hidden = cells.filter((pl.col("place") == 0) & pl.col("value").is_null())
@@ -125,13 +125,13 @@ def _as_part(base: pl.DataFrame, file: int, order: int) -> pl.DataFrame:
     ).select(*CELLS, "file", "source_id", "release", "order")  # fmt: skip
 
 
-def _late(taken: pl.DataFrame, file: int) -> pl.DataFrame:
-    """Return figures that the older table (number `file`) has not, though it has a newer release of their group."""
+def _late(taken: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
+    """Return figures that the older table has not, though it has a newer release of their group."""
     group = ["area_code", "measure", "year", "group"]
-    named = taken.with_columns(group=pl.col("breakdown").str.extract(r"^(.+?) \| ").fill_null(""))
-    newest = named.filter(pl.col("file") == file).group_by(group).agg(pl.col("release").max().alias("theirs"))
-    joined = named.filter(pl.col("file") < file).join(newest, on=group, how="inner")
-    return joined.filter(pl.col("release") < pl.col("theirs"))
+    of_group = pl.col("breakdown").str.extract(r"^(.+?) \| ").fill_null("").alias("group")
+    newest = base.with_columns(of_group).group_by(group).agg(pl.col("release").max().alias("theirs"))
+    new = taken.join(base, on=list(KEY), how="anti", maintain_order="left").with_columns(of_group)
+    return new.join(newest, on=group, how="inner").filter(pl.col("release") < pl.col("theirs"))
 
 
 def _why_not_taken() -> pl.Expr:

@@ -421,6 +421,32 @@ def test_an_older_table_with_a_newer_release_is_not_added_to(tmp_path: Path) -> 
     assert built.left_out[0]["not in the older table, which has a newer release of that year"] == 3
 
 
+def test_what_an_older_table_has_of_an_older_release_stays(tmp_path: Path) -> None:
+    """The table holds 17 years from 2023 and the total from 2025: the file of 2023 takes neither away."""
+    columns = f"{PLACES},old_la_code,la_name,new_la_code,cla_group,characteristic,number,percentage"
+    row = "Reporting year,Local authority,E92000001,England,E12000002,North West,890,Blackpool,E06000009"
+    lines = [f"2023,{row},Age on ceasing,Total,210,c", f"2023,{row},Age on ceasing,17 years,9,c"]
+    older = older_table(
+        tmp_path,
+        "E06000009,Blackpool,2023,cla_ceased_by,Age on ceasing | Total,211,number,NEW",
+        "E06000009,Blackpool,2023,cla_ceased_by,Age on ceasing | 17 years,9,number,OLD",
+        publications='NEW,"Reporting year, reporting year 2025",,,,\nOLD,"Ceased, reporting year 2023",,,,\n',
+    )
+    built = made(save(tmp_path / "x.csv", "\n".join([columns, *lines])), older=older)
+    assert sorted(built.figures["value"]) == [9, 211]
+    assert built.taken == (1, 1)
+
+
+def test_one_source_of_several_files_cites_them_all(tmp_path: Path) -> None:
+    ages = "age_group,population_estimate"
+    rows = [authority(year, "Children aged 0 to 17 years", 28000) for year in ("2023", "2024")]
+    built = made(*(save(tmp_path / f"{n}.csv", table(ages, [row])) for n, row in enumerate(rows)))
+    (cited,) = built.publications
+    assert cited["source_id"] == "ONS_MYE_DFE"
+    assert all(f"reporting year {year}: file {n}.csv" in cited["publication"] for n, year in ((0, 2023), (1, 2024)))
+    assert cited["url_or_repo"].count("SHA-256") == 2
+
+
 def test_publications_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     table_ = save(tmp_path / "old.csv", ",".join(COLUMNS) + "\nE06000009,Blackpool,2019,cpp_started,total,1,number,A\n")
     save(sources_beside(table_), "name,publication\nA,b\n")
