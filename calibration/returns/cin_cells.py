@@ -50,14 +50,14 @@ NO_START = Rule(
 )
 AHEAD = Rule(
     "cin-begins-after-census",
-    "The date is after the last day of the file's census.",
+    "The date is after the last day that the file covers.",
     "The row was not used.",
     f"{SPEC}: dates lie on or before the reference date",
     "left out",
 )
 END_AHEAD = Rule(
     "cin-ends-after-census",
-    "The end is after the last day of the file's census.",
+    "The end is after the last day that the file covers.",
     "It was read as still open on that day.",
     f"{SPEC}: dates lie on or before the reference date",
     "mended",

@@ -31,7 +31,7 @@ BIRTH_CHANGED = Rule(
     "cin-birth-changed", "The date of birth differs from that of a later row.", "The latest was used.", SPEC, "mended"
 )
 BIRTH_AHEAD = Rule(
-    "cin-birth-after-census", "The date of birth is after the last day of the file's census.",
+    "cin-birth-after-census", "The date of birth is after the last day that the file covers.",
     "It was read as the date on which the birth is expected.", f"{SPEC}: ExpectedPersonBirthDate", "mended",
 )  # fmt: skip
 NO_BIRTH = Rule("cin-no-birth", "The child has neither a date of birth nor an expected one.", "It was kept.", SPEC)
@@ -83,7 +83,8 @@ def clean(
     ----------
     raw
         Table -> child, details (key of the referral within its census) and the fields of `cin_layout`, all str, file
-        u16, row u32, year i32, until date, group u32 (which census).
+        u16, row u32, year i32, until date, group u32 (which census). Of referrals of one year and day, those of the
+        highest `order` (if it is there) tell last.
     last
         The latest census that was read.
     linked
@@ -143,7 +144,9 @@ def _referrals(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
         pl.when(~unfounded).then("closure_reason").alias("closure_reason"), pl.col("nfa").fill_null(False)
     )
     # Of two on one day the accepted one stands last.
-    rows = rows.sort("year", "nfa", "file", "row", descending=[False, True, False, False])
+    if "order" not in rows.columns:
+        rows = rows.with_columns(order=pl.lit(0))
+    rows = rows.sort("year", "order", "nfa", "file", "row", descending=[False, False, True, False, False])
     same = ("group", "child", "referred")
     findings.add_rows(REFERRAL_TWICE, rows.filter(~pl.struct(same).is_first_distinct()), "CINreferralDate")
     # Within a census any source or need is better than none; over the years a later blank does not take back a fact.

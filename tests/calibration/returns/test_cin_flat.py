@@ -157,7 +157,7 @@ def test_a_column_year_tells_the_census_of_each_row(tmp_path: Path) -> None:
 
 def test_a_header_table_tells_the_census_of_its_folder(tmp_path: Path) -> None:
     folder = write_flat(tmp_path, [ONE])
-    with pytest.raises(CareError, match="year of this table of .* cannot be told"):
+    with pytest.raises(CareError, match=r"year of this table of .* cannot be told"):
         read(folder)
     (folder / "Header.csv").write_text("Collection,Year,ReferenceDate\nCIN,2023,31/03/2024\n")
     assert read(folder)[0].years == (2024,)
