@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -138,9 +139,11 @@ def header_key(header: str) -> str:
 
 
 def files_of(paths: Iterable[Path], kinds: Collection[str] = TEXTS | WORKBOOKS | OTHER_BOOKS) -> list[tuple[Path, str]]:
-    """Return (file, name to show) of all files given and in folders given, each once, in the order of their names.
+    """Return (file, name to show) of all files given and in folders given, each once.
 
-    Hidden files and those that Office keeps while a workbook is open are left alone.
+    Folders are walked in the order of names. The name is relative to the folder that was given, or that of the file; a
+    file whose name another has is shown with its folder. Hidden files and those that Office keeps while a workbook is
+    open are left alone.
 
     Raises
     ------
@@ -161,7 +164,9 @@ def files_of(paths: Iterable[Path], kinds: Collection[str] = TEXTS | WORKBOOKS |
     if not found:
         listed = ", ".join(sorted(kinds))
         raise CareError("No file of a return was found", ", ".join(map(str, paths)), f"We read {listed}.")
-    return list(found.items())
+    several = {name for name, n in Counter(found.values()).items() if n > 1}
+    shown = {path: f"{path.parent.name}/{name}" if name in several else name for path, name in found.items()}
+    return list(shown.items())
 
 
 def read_tables(

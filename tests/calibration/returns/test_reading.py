@@ -205,6 +205,9 @@ def test_folders_are_walked_and_each_file_is_given_once(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = files_of([tmp_path, tmp_path / "b" / "x.csv"])
     assert [name for _, name in found] == ["a/y.xlsx", "b/x.csv"]
+    (tmp_path / "a" / "x.csv").touch()
+    named = files_of([tmp_path / "b" / "x.csv", tmp_path / "a" / "x.csv", tmp_path / "a" / "y.xlsx"])
+    assert [name for _, name in named] == ["b/x.csv", "a/x.csv", "y.xlsx"]
     with pytest.raises(CareError, match="no file or folder 'z'"):
         files_of([tmp_path / "z"])
     with pytest.raises(CareError, match="No file of a return"):

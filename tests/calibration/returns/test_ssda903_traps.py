@@ -10,6 +10,7 @@ import pytest
 
 from calibration.returns.ssda903_codes import CODES
 from calibration.returns.ssda903_homes import with_homes
+from calibration.returns.ssda903_page import TRAPS
 from tests.calibration.returns.files_903 import OF_A, line, read, told, write
 
 
@@ -508,6 +509,11 @@ def test_trap_15_care_that_began_before_the_first_return_is_told(tmp_path: Path)
     # Of B the beginning is known, though it lies before; C ought to begin with S.
     assert told(findings, "903-care-began-before") == [("episodes_2022.csv", 2, "RNE")]
     assert told(findings, "903-period-without-s") == [("episodes_2022.csv", 4, "RNE")]
+
+
+def test_every_trap_of_the_page_of_reference_has_a_test() -> None:
+    tested = {int(name.split("_")[2]) for name in globals() if name.startswith("test_trap_")}
+    assert tested == set(range(1, len(TRAPS) + 1))
 
 
 # Cells ----------------------------------------------------------------------------------------------------------------
