@@ -191,8 +191,8 @@ def _care(made: Backtest) -> str:
     middle = [cells[m, 2][0] for m in names if (m, 2) in cells]
     return (
         "<h2>Beside a Markov model of children looked after</h2><p>Authorities forecast with models of age by "
-        f"placement and constant daily chances. One was built from published figures ({MARKOV}); it has no plans and no "
-        "referrals, so these are the three figures of care. Its intervals are of chance alone.</p>"
+        f"placement and constant daily chances. One was built from published figures ({MARKOV}); it has no plans and "
+        "no referrals, so these are the three figures of care. Its intervals are of chance alone.</p>"
         + pair(
             bars("Error two years ahead, three figures of care", names, middle),
             table("Three figures of care: error in steps, and 80% intervals", head, rows, names),
@@ -253,21 +253,16 @@ def _areas(made: Backtest) -> str:
 
 
 def _how(made: Backtest) -> str:
-    lesson = max(made.lessons, default=None)
-    rows = []
-    if lesson is not None:
-        origin = lesson[0]
-        for (t, figure, ahead), one in sorted(made.lessons.items()):
-            if t == origin and ahead == min(2, AHEAD):
-                rows.append(
-                    (escape(LABELS[figure]), *(f"{w:+.2f}" for w in one.weights), f"{1 - one.weights.sum():+.2f}")
-                )
-        told = table(
-            f"Weights at 31 March {origin}, two years ahead", ("Figure", *map(escape, VIEWS), "last value"), rows,
-            [""] * len(rows),
-        )  # fmt: skip
-    else:
-        told = ""
+    told = ""
+    if made.lessons:
+        origin = max(made.lessons)[0]
+        rows = [
+            (escape(LABELS[figure]), *(f"{w:+.2f}" for w in (*one.blend, *one.plain)), f"{1 - one.plain.sum():+.2f}")
+            for (t, figure, ahead), one in sorted(made.lessons.items())
+            if t == origin and ahead == min(2, AHEAD)
+        ]
+        head = ("Figure", *map(escape, VIEWS), "last value (before blending)")
+        told = table(f"Weights at 31 March {origin}, two years ahead", head, rows, [""] * len(rows))
     left = itemised(f"{escape(n)} ({c}): {escape(why)}" for c, n, why in made.left_out)
     source = (
         "from the areas of this run" if made.learnt else "on all authorities, in the table that comes with the project"

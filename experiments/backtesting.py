@@ -19,11 +19,21 @@ from numpy.typing import NDArray
 from abm.errors import CareError
 from abm.files import replacing
 from calibration.backtest import compare, lessons
-from calibration.backtest.area import FIRST_ORIGIN, MARKOV, OTHERS, AreaPast, Desk, keep, kept, past_of_area
+from calibration.backtest.area import (
+    FIRST_ORIGIN,
+    MARKOV,
+    OTHERS,
+    SCORED_FROM,
+    AreaPast,
+    Desk,
+    keep,
+    kept,
+    past_of_area,
+)
 from calibration.backtest.lessons import LEARN_FROM, Lessons, Seen
 from calibration.backtest.panel import Panel, panel_of
 from calibration.backtest.simple import models
-from calibration.backtest.views import MODEL, USUAL, VIEWS
+from calibration.backtest.views import OF_MODEL, PLAIN, USUAL
 from calibration.statistics import Area, Statistics, read_statistics
 from experiments.many import processes_for
 from experiments.plan import ALL, area_of
@@ -34,11 +44,8 @@ AREAS, PAGE = "areas", "backtest.html"
 SCORES, MARGINS, POINTS, AHEAD_TABLE, LESSONS = (
     "scores.csv", "margins.csv", "points.parquet", "forecasts.csv", "lessons.csv"
 )  # fmt: skip
-SCORED_FROM = 2019
-"""The first origin that is scored; those before it only teach."""
 ENOUGH = 60
 """With at least this many areas fitted, lessons are learnt from them; with fewer, those that come with the project."""
-WITHOUT = tuple(view for view in VIEWS if view not in (MODEL, USUAL))
 _EVERY = 0.5
 
 
@@ -167,25 +174,19 @@ def score(desk: Desk, past: dict[str, AreaPast], say: Say) -> Backtest:
     found: dict[str, Lessons] = {}
     scored_origins = range(SCORED_FROM, last)
     if learnt:
-        for name, views in ((compare.OURS, VIEWS), (compare.WITHOUT_MODEL, WITHOUT), (compare.MODEL_ALONE, (USUAL,))):
-            fixed = np.ones(1) if name == compare.MODEL_ALONE else None
-            wanted = range(SCORED_FROM, last + 1) if name == compare.OURS else scored_origins
-            fitted = asked_only(panel, seen, asked) if name != compare.WITHOUT_MODEL else (panel, seen)
-            found[name] = lessons.learn_all(*fitted, wanted, views, fixed=fixed)
-            say("backtest learning", len(found) / 4)
+        found[compare.OURS] = lessons.learn_all(panel, seen, range(SCORED_FROM, last + 1))
+        say("backtest learning", 0.4)
+        found[compare.WITHOUT_MODEL] = lessons.learn_all(panel, seen, scored_origins, blend=np.zeros(len(OF_MODEL)))
+        say("backtest learning", 0.6)
+        usual = np.array([float(view == USUAL) for view in OF_MODEL])
+        found[compare.MODEL_ALONE] = lessons.learn_all(panel, seen, scored_origins, np.zeros(len(PLAIN)), usual)
+        say("backtest learning", 0.8)
     else:
         found[compare.OURS] = lessons.read_lessons()
     mine, here = asked_only(panel, seen, asked)
     frames = []
     for origin in scored_origins:
-        told = {
-            compare.OURS: lessons.forecast_all(here[origin], found[compare.OURS], origin),
-            **{
-                name: lessons.forecast_all(here[origin], found[name], origin, views)
-                for name, views in ((compare.WITHOUT_MODEL, WITHOUT), (compare.MODEL_ALONE, (USUAL,)))
-                if name in found
-            },
-        }
+        told = {name: lessons.forecast_all(here[origin], one, origin) for name, one in found.items()}
         place = desk.origins.index(origin)
         for k, method in enumerate(OTHERS):
             told[method] = np.array([past[code].others[k, place] for code in mine.codes])
@@ -221,7 +222,7 @@ LATE = 2022
 def asked_only(panel: Panel, seen: dict[int, Seen], asked: NDArray[np.bool_]) -> tuple[Panel, dict[int, Seen]]:
     """Return the panel and what was seen of some areas; England's figures stay."""
     return panel.of(asked), {
-        origin: Seen(s.last[asked], s.step[asked], {v: x[asked] for v, x in s.said.items()})
+        origin: Seen(s.last[asked], s.step[asked], {v: x[asked] for v, x in s.said.items()}, s.fitted[asked])
         for origin, s in seen.items()
     }
 

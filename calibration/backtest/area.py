@@ -33,6 +33,8 @@ MARKOV = "Markov"
 OTHERS = (*simple.METHODS, MARKOV)
 """Methods that forecast an area by itself."""
 FIRST_ORIGIN = min(span[0] for span in SPANS.values())
+SCORED_FROM = 2019
+"""The first origin at which methods are compared; those before it only teach ours."""
 FORMAT = 1
 _PARTS = ("logs", "figures", "value", "ahead")
 
@@ -42,7 +44,7 @@ class AreaPast:
     """One area.
 
     fits    origin -> the fast model there; where it cannot be fitted, `why` says why
-    others  float64[methods, origins, figures, AHEAD, quantiles] of OTHERS; NaN where there is none
+    others  float64[methods, origins, figures, AHEAD, quantiles] of OTHERS at origins that are scored; else NaN
     """
 
     fits: dict[int, OriginFit]
@@ -120,6 +122,8 @@ def _others(desk: Desk, code: str) -> Array:
     area, row = desk.statistics.area(code), desk.panel.codes.index(code)
     out = np.full((len(OTHERS), len(desk.origins), len(FIGURES), AHEAD, len(LEVELS)), np.nan)
     for place, origin in enumerate(desk.origins):
+        if not SCORED_FROM <= origin < desk.panel.last_year:
+            continue
         values = desk.panel.known_at(origin).values[row]
         for column in range(len(FIGURES)):
             series = unbroken(values[column])

@@ -3,7 +3,8 @@
 For an origin T and h years ahead only origins t with t + h <= T teach, so that nothing of a year after T is used.
 
 * *Weights.* The change from the last value, in steps of the area (`scores.step_of`), is a weighted sum of the changes
-  that the views say. Weights make the absolute error least, and are pulled towards none, which is the last value.
+  that the views of figures alone say; weights make the absolute error least, and are pulled towards none, which is the
+  last value. In a second step, over areas and origins with a fitted model, this is blended with what the model says.
 * *Spread.* A forecast's scale is sqrt(a f + b f^2 + c step^2) of its figure f: chance, what differs in proportion, and
   how much this area moves. The parts (a, b, c) fit the squared errors of the earlier origins; the half-widths of the
   intervals are quantiles of the errors over their scale, taken alike on both sides. Errors are those of an origin under
@@ -12,7 +13,7 @@ For an origin T and h years ahead only origins t with t + h <= T teach, so that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,15 @@ ROUNDS = 30
 class Lesson:
     """What was learnt for one figure, so many years ahead.
 
-    weights  float64[views]
-    scale    float64[3]: the parts a, b, c of the squared scale
-    widths   float64[bands]: half-width of each interval, in scales
+    plain   float64[views of figures alone]  weights
+    blend   float64[views of the model]      how far to go from what the plain views say together to what these say
+    scale   float64[3]: the parts a, b, c of the squared scale
+    widths  float64[bands]: half-width of each interval, in scales
     points, origins  how many errors, of how many origins, taught it
     """
 
-    weights: Array
+    plain: Array
+    blend: Array
     scale: Array
     widths: Array
     points: int
@@ -50,30 +53,50 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Past:
-    """One origin that teaches: last [areas], step [areas], said [areas, views], came [areas]; NaN where unknown."""
+class Scene:
+    """One figure of all areas at one origin, so many years ahead.
+
+    last, step  float64[areas]
+    plain       float64[areas, views of figures alone]
+    model       float64[areas, views of the model]
+    fitted      bool[areas]: whether the model of the area was fitted there
+    came        float64[areas]: what was published then; NaN where unknown
+    """
 
     last: Array
     step: Array
-    said: Array
+    plain: Array
+    model: Array
+    fitted: NDArray[np.bool_]
     came: Array
 
-    def changes(self) -> tuple[Array, Array, NDArray[np.bool_]]:
-        """Return (changes said, change that came, both in steps, and which areas have all)."""
-        said = changes(self.last, self.step, self.said)
-        came = (self.came - self.last) / self.step
-        return said, came, np.isfinite(came) & np.isfinite(said).all(axis=1)
+
+@dataclass(frozen=True)
+class _Told:
+    """The areas of a scene of which all is known, in steps from the last value."""
+
+    plain: Array
+    model: Array
+    fitted: NDArray[np.bool_]
+    came: Array
+    last: Array
+    step: Array
 
 
-def changes(last: Array, step: Array, said: Array) -> Array:
+def changes(scene: Scene, said: Array) -> Array:
     """Return float64[areas, views]: the changes that views say, in steps; none may say an absurd one."""
-    return np.clip((said - last[:, None]) / step[:, None], -FARTHEST, FARTHEST)
+    return np.clip((said - scene.last[:, None]) / scene.step[:, None], -FARTHEST, FARTHEST)
 
 
-def middle(last: Array, step: Array, said: Array, weights: Array) -> Array:
-    """Return float64[areas]: the median forecast; never below 0."""
-    moved = np.nan_to_num(changes(last, step, said)) @ weights
-    return np.maximum(last + step * moved, 0.0)
+def middle(scene: Scene, plain: Array, blend: Array) -> Array:
+    """Return float64[areas]: the median forecast; never below 0, NaN where the last value or the step is unknown."""
+    moved = _moved(changes(scene, scene.plain), changes(scene, scene.model), scene.fitted, plain, blend)
+    return np.asarray(np.maximum(scene.last + scene.step * moved, 0.0))
+
+
+def _moved(said: Array, model: Array, fitted: NDArray[np.bool_], plain: Array, blend: Array) -> Array:
+    by_figures = said @ plain
+    return np.asarray(by_figures + np.where(fitted, (model - by_figures[:, None]) @ blend, 0.0))
 
 
 def quantiles(middle: Array, step: Array, lesson: Lesson) -> Array:
@@ -87,28 +110,51 @@ def quantiles(middle: Array, step: Array, lesson: Lesson) -> Array:
     return np.maximum(out, 0.0)
 
 
-def learn(past: Sequence[Past], fixed: Array | None = None) -> Lesson | None:
-    """Return what earlier origins teach, or None where they have too few points; under `fixed` weights if given."""
-    told = [(said[ok], came[ok]) for said, came, ok in (one.changes() for one in past)]
-    n = sum(len(came) for _, came in told)
+def learn(scenes: Sequence[Scene], plain: Array | None = None, blend: Array | None = None) -> Lesson | None:
+    """Return what earlier origins teach, or None where they have too few points.
+
+    plain, blend  weights that are given, and so not learnt
+    """
+    told = [_told(scene) for scene in scenes]
+    n = sum(len(one.came) for one in told)
     if n < LEAST_POINTS:
         return None
-    weights = _least_absolute(told) if fixed is None else fixed
+
+    def weights_of(some: Sequence[_Told]) -> tuple[Array, Array]:
+        first = _least_absolute([(t.plain, t.came) for t in some]) if plain is None else plain
+        if blend is not None:
+            return first, blend
+        rest = [(t.model - (t.plain @ first)[:, None], t.came - t.plain @ first, t.fitted) for t in some]
+        fitted = [(x[k], y[k]) for x, y, k in rest if k.any()]
+        enough = sum(len(y) for _, y in fitted) >= LEAST_POINTS
+        return first, _least_absolute(fitted) if enough else np.zeros(some[0].model.shape[1])
+
+    learnt = weights_of(told)
     errors, parts = [], []
-    for held, one in enumerate(past):
-        others = [pair for k, pair in enumerate(told) if k != held and len(pair[1])]
-        apart = weights
-        if fixed is None and sum(len(c) for _, c in others) >= LEAST_POINTS:
-            apart = _least_absolute(others)
-        _, _, ok = one.changes()
-        said = middle(one.last[ok], one.step[ok], one.said[ok], apart)
-        errors.append(one.came[ok] - said)
-        parts.append(_parts(said, one.step[ok]))
+    for held, one in enumerate(told):
+        others = [other for k, other in enumerate(told) if k != held and len(other.came)]
+        enough = sum(len(other.came) for other in others) >= LEAST_POINTS
+        first, second = weights_of(others) if enough else learnt
+        said = _said(one, first, second)
+        errors.append(one.last + one.step * one.came - said)
+        parts.append(_parts(said, one.step))
     error, part = np.concatenate(errors), np.concatenate(parts)
     scale = _scale(error, part)
     ratio = np.abs(error) / np.sqrt(part @ scale)
     widths = np.quantile(ratio, [band / 100 for band in BANDS])
-    return Lesson(weights, scale, widths, n, sum(len(c) > 0 for _, c in told))
+    return Lesson(*learnt, scale, widths, n, sum(len(one.came) > 0 for one in told))
+
+
+def _told(scene: Scene) -> _Told:
+    came = (scene.came - scene.last) / scene.step
+    plain, model = changes(scene, scene.plain), changes(scene, scene.model)
+    ok = np.isfinite(came) & np.isfinite(plain).all(axis=1)
+    return _Told(plain[ok], model[ok], scene.fitted[ok], came[ok], scene.last[ok], scene.step[ok])
+
+
+def _said(one: _Told, plain: Array, blend: Array) -> Array:
+    moved = _moved(one.plain, one.model, one.fitted, plain, blend)
+    return np.asarray(np.maximum(one.last + one.step * moved, 0.0))
 
 
 def _parts(middle: Array, step: Array) -> Array:
@@ -140,15 +186,3 @@ def _scale(error: Array, parts: Array) -> Array:
         found, _rest = nnls(guess / level[:, None], square / level)
         level = np.maximum(guess @ found, 1e-9)
     return np.asarray(found / parts.mean(axis=0))
-
-
-def past_of(
-    last: Array, step: Array, said: Mapping[str, Array], views: Sequence[str], came: Array, figure: int, ahead: int
-) -> Past:
-    """Return one origin that teaches, for one figure and `ahead` years (from 1).
-
-    last, step, came  float64[areas, figures]
-    said              view -> float64[areas, figures, years ahead]
-    """
-    stack = np.stack([said[view][:, figure, ahead - 1] for view in views], axis=1)
-    return Past(last[:, figure], step[:, figure], stack, came[:, figure])

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from abm.errors import CareError
 from calibration.backtest.fits import AHEAD, OriginFit
-from calibration.backtest.learning import Lesson, learn, middle, past_of, quantiles
+from calibration.backtest.learning import Lesson, Scene, learn, middle, quantiles
 from calibration.backtest.panel import FIGURES, Panel
 from calibration.backtest.scores import BANDS, LEVELS, step_of
-from calibration.backtest.views import VIEWS, views_at
+from calibration.backtest.views import OF_MODEL, PLAIN, VIEWS, views_at
 from calibration.statistics import PUBLISHED
 
 Array = NDArray[np.float64]
 SHIPPED = PUBLISHED / "backtest_lessons.csv"
 LEARN_FROM = 2013
-"""The first origin that teaches. Before the first fits the model's views say the last value."""
+"""The first origin that teaches. Before the first fits only the views of figures alone are taught."""
 Lessons = dict[tuple[int, int, int], Lesson]
 """(origin, figure, years ahead) -> lesson."""
 _SCALE, _WIDTH = ("chance", "in_proportion", "own_steps"), tuple(f"width_{band}" for band in BANDS)
@@ -38,69 +38,74 @@ class Seen:
 
     last, step  float64[areas, figures]
     said        view -> float64[areas, figures, AHEAD]
+    fitted      bool[areas]: whether the area's model was fitted there
     """
 
     last: Array
     step: Array
     said: dict[str, Array]
+    fitted: NDArray[np.bool_]
+
+    def scene(self, figure: int, ahead: int, came: Array) -> Scene:
+        """Return one figure, so many years ahead, with what came: float64[areas, figures]."""
+        plain, model = (
+            np.stack([self.said[view][:, figure, ahead - 1] for view in views], axis=1) for views in (PLAIN, OF_MODEL)
+        )
+        return Scene(self.last[:, figure], self.step[:, figure], plain, model, self.fitted, came[:, figure])
 
 
 def seen_at(panel: Panel, origin: int, fits: Mapping[str, OriginFit], moves: Array) -> Seen:
     """Return what each view says at an origin, from what was known there."""
     known = panel.known_at(origin)
-    return Seen(known.values[:, :, -1], step_of(known.values), views_at(known, fits, moves))
+    fitted = np.array([code in fits for code in known.codes], bool)
+    return Seen(known.values[:, :, -1], step_of(known.values), views_at(known, fits, moves), fitted)
 
 
 def learn_all(
     panel: Panel,
     seen: Mapping[int, Seen],
     origins: Sequence[int],
-    views: Sequence[str] = VIEWS,
-    fixed: Array | None = None,
+    plain: Array | None = None,
+    blend: Array | None = None,
 ) -> Lessons:
     """Return the lessons of these origins; where too little was known there is none.
 
-    fixed  weights that are given, so that only the spread is learnt
+    plain, blend  weights that are given, see `learning.learn`
     """
     out: Lessons = {}
     for origin in origins:
         for figure in range(len(FIGURES)):
             for ahead in range(1, AHEAD + 1):
                 before = [t for t in sorted(seen) if LEARN_FROM <= t <= origin - ahead]
-                past = [
-                    past_of(seen[t].last, seen[t].step, seen[t].said, views, panel.at(t + ahead), figure, ahead)
-                    for t in before
-                ]
-                lesson = learn(past, fixed)
+                lesson = learn([seen[t].scene(figure, ahead, panel.at(t + ahead)) for t in before], plain, blend)
                 if lesson is not None:
                     out[origin, figure, ahead] = lesson
     return out
 
 
-def forecast_all(now: Seen, lessons: Lessons, origin: int, views: Sequence[str] = VIEWS) -> Array:
+def forecast_all(now: Seen, lessons: Lessons, origin: int) -> Array:
     """Return float64[areas, figures, AHEAD, LEVELS]; NaN where there is no lesson or no last figure."""
     out = np.full((*now.last.shape, AHEAD, len(LEVELS)), np.nan)
     for (year, figure, ahead), lesson in lessons.items():
         if year == origin:
-            last, step = now.last[:, figure], now.step[:, figure]
-            said = np.stack([now.said[view][:, figure, ahead - 1] for view in views], axis=1)
-            out[:, figure, ahead - 1] = quantiles(middle(last, step, said, lesson.weights), step, lesson)
+            scene = now.scene(figure, ahead, now.last)
+            out[:, figure, ahead - 1] = quantiles(middle(scene, lesson.plain, lesson.blend), scene.step, lesson)
     return out
 
 
-def lessons_frame(lessons: Lessons, views: Sequence[str] = VIEWS) -> pl.DataFrame:
+def lessons_frame(lessons: Lessons) -> pl.DataFrame:
     """Return lessons as a table, a row each."""
     rows = []
     for (origin, figure, ahead), lesson in sorted(lessons.items()):
         row: dict[str, object] = {"origin": origin, "figure": FIGURES[figure], "years_ahead": ahead}
-        row |= {view: float(w) for view, w in zip(views, lesson.weights, strict=True)}
+        row |= {view: float(w) for view, w in zip(VIEWS, (*lesson.blend, *lesson.plain), strict=True)}
         row |= {name: float(x) for name, x in zip(_SCALE, lesson.scale, strict=True)}
         row |= {name: float(x) for name, x in zip(_WIDTH, lesson.widths, strict=True)}
         rows.append(row | {"points": lesson.points, "origins": lesson.origins})
     return pl.DataFrame(rows)
 
 
-def read_lessons(path: Path = SHIPPED, views: Sequence[str] = VIEWS) -> Lessons:
+def read_lessons(path: Path = SHIPPED) -> Lessons:
     """Read what `lessons_frame` made.
 
     Errors
@@ -112,7 +117,8 @@ def read_lessons(path: Path = SHIPPED, views: Sequence[str] = VIEWS) -> Lessons:
         frame = pl.read_csv(path)
         return {
             (int(row["origin"]), FIGURES.index(row["figure"]), int(row["years_ahead"])): Lesson(
-                np.array([row[view] for view in views]),
+                np.array([row[view] for view in PLAIN]),
+                np.array([row[view] for view in OF_MODEL]),
                 np.array([row[name] for name in _SCALE]),
                 np.array([row[name] for name in _WIDTH]),
                 int(row["points"]),

@@ -21,7 +21,8 @@ Array = NDArray[np.float64]
 SMOOTHING, MEAN_YEARS, FACTOR_YEARS = 0.3, 6, 3
 MODEL, USUAL = "model, factors held", "model, usual factors"
 SMOOTHED, MEAN, NATION, EXITS, BALANCE = "smoothed", "mean of six years", "England's rate", "England's exits", "balance"
-VIEWS = (MODEL, USUAL, SMOOTHED, MEAN, NATION, EXITS, BALANCE)
+OF_MODEL, PLAIN = (MODEL, USUAL), (SMOOTHED, MEAN, NATION, EXITS, BALANCE)
+VIEWS = (*OF_MODEL, *PLAIN)
 WORDS = {
     MODEL: "The fast model of the area, with the factors of the last year held, from the last published figure on.",
     USUAL: f"The same with the mean factors of the last {FACTOR_YEARS} years.",
