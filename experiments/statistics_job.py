@@ -49,17 +49,17 @@ def build(
 
     Of several releases the newest that holds a figure is taken. Use the table with --statistics.
     """
-    from calibration.downloads import building
+    from calibration.downloads import building, writing
     from calibration.downloads.needs import readiness
     from calibration.downloads.report import report
     from calibration.downloads.rules import read_rules
 
-    building.refuse_a_target(to, [*files, *([Path(onto)] if onto and onto != building.PROJECT else [])])
+    writing.refuse_a_target(to, [*files, *([Path(onto)] if onto and onto != building.PROJECT else [])])
     rules = read_rules(declarations)
     older = None if onto is None else building.read_older(onto)
     built = building.build(files, older, rules)
     ready = readiness(built.statistics(to))
-    building.write(built, to, report(built, ready, to))
+    writing.write(built, to, report(built, ready, to))
     print(report(built, ready, to, whole=False))
-    beside = f"{building.sources_beside(to).name} and {building.report_beside(to).name} beside it"
+    beside = f"{building.sources_beside(to).name} and {writing.report_beside(to).name} beside it"
     print(f"The table is {to}, with {beside}. Use it: journeys areas --statistics {to}")

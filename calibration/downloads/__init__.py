@@ -9,9 +9,11 @@ what was found, what was left out and why.
 | `rules` | declarations of what each file holds: `calibration/published/downloads.toml` |
 | `reading` | files, archives and folders to tables of text |
 | `recognising` | which declared file a table is |
-| `years`, `cells` | rows and columns to figures, every other cell counted by reason |
+| `years`, `rows` | what each row is about |
+| `cells` | columns to figures, every other cell counted by reason |
 | `merging` | of several releases the newest that holds a figure |
-| `building` | all of it, on top of an older table if wanted, and what is written |
+| `building` | all of it, on top of an older table if wanted |
 | `needs` | what a fit needs that the table lacks |
 | `report` | what a person reads |
+| `writing` | table, sources and report on the disk |
 """

@@ -1,12 +1,10 @@
-"""The table of published figures made of files as they are released: built, checked, and written with its sources."""
+"""The table of published figures made of files as they are released: built, checked, and with the sources it cites."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ from typing import Any
 import polars as pl
 
 from abm.errors import CareError
-from abm.files import replacing
 from calibration.compile_published import plain
 from calibration.downloads.cells import Found, find
 from calibration.downloads.merging import Revision, merge
@@ -203,14 +200,14 @@ def _with_one_name(figures: pl.DataFrame) -> pl.DataFrame:
     first = named.unique("area_code", keep="first", maintain_order=True)
     names = dict(first.select("area_code", "area_name").iter_rows())
     codes = figures["area_code"].unique().to_list()
-    names = {code: _harmless(names.get(code, code)) for code in codes}
+    names = {code: harmless(names.get(code, code)) for code in codes}
     return figures.with_columns(
         area_name=pl.col("area_code").replace_strict(names, return_dtype=pl.String),
-        breakdown=pl.col("breakdown").map_elements(_harmless, return_dtype=pl.String),
+        breakdown=pl.col("breakdown").map_elements(harmless, return_dtype=pl.String),
     )
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
@@ -283,69 +280,11 @@ def _publications(path: Path) -> dict[str, dict[str, str]]:
     return {row["source_id"]: {key: value or "" for key, value in row.items() if key} for row in rows}
 
 
-# What is written ------------------------------------------------------------------------------------------------------
-
-
 def sources_beside(table: Path) -> Path:
-    """Return where the publications of a table are written."""
-    return table.with_name(f"{_stem(table)}_sources.csv")
+    """Return where the publications of a table stand."""
+    return table.with_name(f"{stem_of_table(table)}_sources.csv")
 
 
-def report_beside(table: Path) -> Path:
-    """Return where the report on a table is written."""
-    return table.with_name(f"{_stem(table)}_report.md")
-
-
-def _stem(table: Path) -> str:
+def stem_of_table(table: Path) -> str:
+    """Return a table's name without .csv or .csv.gz."""
     return re.sub(r"\.csv(\.gz)?$", "", table.name, flags=re.IGNORECASE)
-
-
-def refuse_a_target(target: Path, paths: Iterable[Path]) -> None:
-    """Refuse to write where a table cannot be, or onto a file that is to be read."""
-    if not re.search(r".\.csv(\.gz)?$", target.name, re.IGNORECASE):
-        raise CareError("A table ends in .csv or .csv.gz", str(target), "Choose another name with --to")
-    if target.is_dir():
-        raise CareError("This is a folder", str(target), "Name the table in it with --to")
-    ours = {file.resolve() for file in (target, sources_beside(target), report_beside(target))}
-    for path in paths:
-        if path.resolve() in ours:
-            raise CareError(
-                "The table would be written onto a file that it is made of", str(path), "Choose another --to"
-            )
-
-
-def write(built: Built, target: Path, report: str) -> None:
-    """Write the table, its publications and the report, each whole or not at all, the table last.
-
-    The same files give the same bytes.
-
-    Raises
-    ------
-    CareError
-        When a file cannot be written.
-    """
-    figures = io.StringIO(newline="")
-    writer = csv.writer(figures, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    value = COLUMNS.index("value")
-    for row in built.figures.iter_rows():
-        writer.writerow([plain(cell) if n == value else cell for n, cell in enumerate(row)])
-    cited = io.StringIO(newline="")
-    listed = csv.DictWriter(cited, SOURCE_COLUMNS, lineterminator="\n")
-    listed.writeheader()
-    listed.writerows({key: _harmless(cell) for key, cell in row.items()} for row in built.publications)
-    table = figures.getvalue().encode()
-    if target.suffix.lower() == ".gz":
-        table = gzip.compress(table, mtime=0)
-    try:
-        for path, content in (
-            (sources_beside(target), cited.getvalue().encode()),
-            (report_beside(target), report.encode()),
-            (target, table),
-        ):
-            with replacing(path) as part:
-                part.write_bytes(content)
-    except OSError as fault:
-        raise CareError(
-            f"The table cannot be written: {fault.strerror or fault}", str(target), "Choose another place with --to"
-        ) from fault

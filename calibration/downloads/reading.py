@@ -27,7 +27,8 @@ LARGEST = 500_000_000
 
 AGAIN = "Download it again"
 _AS_UTF8 = "Save it again as 'CSV UTF-8 (comma delimited)'"
-_ROW = "row"
+ROW = "_row"
+"""Column with the number that a spreadsheet shows for a row."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Sheet:
     source
         The file it was read from.
     text
-        A column of text for each column of the file, under its folded name, and `row`, the number a spreadsheet shows.
+        A column of text for each column of the file, under its folded name, and ROW.
     header
         Folded name -> name as it stands in the file.
     delimiter
@@ -76,6 +77,11 @@ class Sheet:
         """Return "FILE, row 12, column la_name"."""
         where = self.source.name if row is None else f"{self.source.name}, row {row}"
         return f"{where}, column {self.header.get(column, column)}" if column else where
+
+
+def refuse(sheet: Sheet, row: int, column: str, what: str, remedy: str) -> NoReturn:
+    """Refuse a file for one cell."""
+    raise CareError(what, sheet.place(row, column), remedy)
 
 
 def sources(paths: Iterable[Path]) -> Iterator[Source]:
@@ -170,11 +176,10 @@ def read_sheet(source: Source) -> Sheet:
         raise CareError(f"Two columns have one name: {which}", f"{source.name}, row 1", f"{AGAIN}, or rename one")
     if not lines:
         raise CareError("The table has a header but no rows", source.name, AGAIN)
-    columns = {_ROW: pl.Series([row for row, _ in lines], dtype=pl.UInt32)}
+    columns = {ROW: pl.Series([row for row, _ in lines], dtype=pl.UInt32)}
     for n, name in enumerate(names):
         cells = pl.Series([cells[n] for _, cells in lines], dtype=pl.String)
-        # The row's own number may not be hidden by a column of the file that is called so.
-        columns[name if name != _ROW else "row_"] = cells.str.strip_chars()
+        columns[name] = cells.str.strip_chars()
     return Sheet(source, pl.DataFrame(columns), dict(zip(names, header, strict=True)), delimiter)
 
 

@@ -42,7 +42,7 @@ def report(built: Built, ready: Readiness, target: Path, *, whole: bool = True) 
         _releases(built),
         _labels(built),
         _series(built),
-        _areas(built),
+        _areas(built, whole),
         _fit(ready),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -205,16 +205,30 @@ def _series(built: Built) -> str:
     return "## Where series break, and rounding\n\n" + "\n".join(lines) if lines else ""
 
 
-def _areas(built: Built) -> str:
-    """Return which areas end before the others, and which no longer exist."""
-    figures = built.figures.filter((pl.col("area_code") != ENGLAND) & ~pl.col("measure").str.starts_with("population"))
-    if figures.is_empty():
-        return ""
-    ends = figures.group_by("area_code").agg(pl.col("area_name").first(), pl.col("year").max().alias("last"))
+def _areas(built: Built, whole: bool) -> str:
+    """Return which areas end before the others; if `whole`, every area with what it has."""
+    there = built.figures.filter(~pl.col("measure").str.starts_with("population"))
+    ends = (
+        there.filter(pl.col("area_code") != ENGLAND)
+        .group_by("area_code")
+        .agg(pl.col("area_name").first(), pl.col("year").max().alias("last"))
+    )
     lines: list[str] = []
     for last, names in ends.group_by("last").agg(pl.col("area_name").sort()).sort("last", descending=True).iter_rows():
         lines.append(f"* to {last}: {_counted(len(names), 'area')}" + (f" ({_few(names)})" if lines else ""))
-    return "## The last year of each area, population aside\n\n" + "\n".join(lines)
+    parts = ["## The last year of each area, population aside\n\n" + "\n".join(lines)] if lines else []
+    if whole:
+        told = built.figures.group_by("area_code", "area_name").agg(
+            pl.col("year").min().alias("first"), pl.col("year").max().alias("last"), pl.col("measure").n_unique(),
+            pl.len(),
+        )  # fmt: skip
+        rows = [
+            (code, name, _years(first, last), measures, f"{n:,}")
+            for code, name, first, last, measures, n in told.sort("area_code").iter_rows()
+        ]
+        header = ("area", "name", "years", "measures", "figures")
+        parts.append("### Area by area\n\n" + _table(header, rows, right=(3, 4)))
+    return "\n\n".join(parts)
 
 
 def _fit(ready: Readiness) -> str:

@@ -10,12 +10,14 @@ import polars as pl
 import pytest
 
 from abm.errors import CareError
-from calibration.downloads.building import Built, Older, build, read_older, sources_beside, write
+from calibration.downloads.building import Built, Older, build, read_older, sources_beside
+from calibration.downloads.cells import HIDING, MARKS
 from calibration.downloads.needs import readiness, shapes_lacking
 from calibration.downloads.report import report
 from calibration.downloads.rules import read_rules
+from calibration.downloads.writing import write
 from calibration.downloads.years import year_of
-from calibration.refusals import COLUMNS
+from calibration.refusals import COLUMNS, SUPPRESSION_MARKS
 from calibration.statistics import PUBLISHED, read_statistics
 from tests.calibration.downloads.files import (
     B1,
@@ -528,6 +530,28 @@ def test_declarations_can_be_extended(tmp_path: Path) -> None:
     more = read_rules(save(tmp_path / "d.toml", text))
     built = build([save(tmp_path / "e1.csv", table("hubs", [authority("2026", 7)]))], rules=more)
     assert built.figures.rows() == [("E06000009", "Blackpool", 2026, "family_hubs", "total", 7.0, "number", "NEW26")]
+
+
+def test_columns_of_a_file_may_have_any_name(tmp_path: Path) -> None:
+    """Names that we use ourselves for what is worked out do no harm."""
+    names = ("value", "mark", "row", "year", "measure", "unit", "column", "file", "release", "why", "period")
+    figures = ", ".join(f'{{ column = "{name}", measure = "m_{name}" }}' for name in names)
+    text = (PUBLISHED / "downloads.toml").read_text(encoding="utf-8") + (
+        '\n[[file]]\nkey = "e1"\nname = "e1"\ntitle = "E1"\nsource = "E{yy}"\npage = ""\nseen = [2026]\n'
+        f'known_by = ["mark", "release"]\nfigures = [{figures}]\n'
+    )
+    more = read_rules(save(tmp_path / "d.toml", text))
+    path = save(tmp_path / "e1.csv", table(",".join(names), [authority("2026", *range(len(names)))]))
+    found = build([path], rules=more).figures
+    assert dict(found.select("measure", "value").rows()) == {f"m_{name}": n for n, name in enumerate(names)}
+    save(path, table(",".join(names), [authority("2026", "many", *names[1:])]))
+    with pytest.raises(CareError, match=r"'many' is neither .*row 2, column value"):
+        build([path], rules=more)
+
+
+def test_marks_are_those_that_a_table_of_figures_may_not_have() -> None:
+    assert set(MARKS) == SUPPRESSION_MARKS
+    assert set(HIDING) <= set(MARKS)
 
 
 def test_which_measures_of_the_projects_table_no_declared_file_has() -> None:

@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 
 from abm.errors import CareError
-from calibration.downloads.building import PROJECT, Built, build, read_older, report_beside, sources_beside, write
+from calibration.downloads.building import PROJECT, Built, build, read_older, sources_beside
 from calibration.downloads.needs import readiness
 from calibration.downloads.reading import read_sheet, sources
 from calibration.downloads.recognising import column_of, recognise
 from calibration.downloads.report import report
 from calibration.downloads.rules import FileRule, folded
+from calibration.downloads.writing import report_beside, write
 from calibration.refusals import COLUMNS, KEY
 from calibration.statistics import PUBLISHED, read_statistics
 from tests.calibration.downloads.files import RELEASED, rules
