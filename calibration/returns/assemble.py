@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -48,7 +47,7 @@ from calibration.returns.assemble_rules import (
     OUTSIDE,
     TWO_BIRTHS,
 )
-from calibration.returns.dates import week_of, week_of_date
+from calibration.returns.dates import days, week_of, week_of_date, year_of
 from calibration.returns.findings import Findings
 from calibration.returns.tables import NEED_SCHEMAS, CareTables, NeedTables
 
@@ -152,7 +151,7 @@ def assemble(
     CareError
         When there is no table, when two returns have no day in common, or when nothing is left to make a log of.
     """
-    first_year, n_weeks = window(care, need)
+    first_year, first_week, n_weeks = window(care, need)
     people = _people(care, need, link, findings)
     week, facts = _in_weeks(_facts(care, need, people, journey, findings), people, first_year, n_weeks, findings)
     there = np.zeros(people.height, bool)
@@ -193,13 +192,16 @@ def assemble(
         "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
     }  # fmt: skip
     return Observed(
-        journey, population, rows, inferred, first_year, n_weeks, seen_from.copy(), seen_to.copy(), sees,
+        journey, population, rows, inferred, first_year, n_weeks, np.maximum(seen_from, first_week), seen_to.copy(), sees,
         ~in_care | people["clock_known"].to_numpy(), people.select("care", "need"), told,
     )  # fmt: skip
 
 
-def window(care: CareTables | None, need: NeedTables | None) -> tuple[int, int]:
-    """Return the first year and the number of weeks that all returns cover."""
+def window(care: CareTables | None, need: NeedTables | None) -> tuple[int, int, int]:
+    """Return the first year, the first week that all returns cover, and the week after the last one.
+
+    Returns of whole years are seen from week 0; a list that begins within a year has weeks that nobody watched.
+    """
     tables = [table for table in (care, need) if table is not None]
     if not tables:
         raise CareError("There is no return to make a log of", "journeys returns", "Name its files or their folder")
@@ -209,12 +211,11 @@ def window(care: CareTables | None, need: NeedTables | None) -> tuple[int, int]:
             "The returns of care and of need have no day in common", "journeys returns",
             "Read them one by one, or add the files of the years that both have",
         )  # fmt: skip
-    # A window that begins within a year begins with the next week; whole years begin on 1 April.
-    first_year = begin.year + (begin >= date(begin.year, 4, 1))
-    n_weeks = week_of_date(end, first_year) + 1
+    first_year = int(year_of(days(begin)))
+    first_week, n_weeks = week_of_date(begin, first_year), week_of_date(end, first_year) + 1
     if n_weeks > _WEEKS_FIT:
         raise CareError(f"The returns cover {n_weeks} weeks", "journeys returns", f"At most {_WEEKS_FIT} fit a log")
-    return first_year, n_weeks
+    return first_year, first_week, n_weeks
 
 
 def _people(

@@ -245,7 +245,7 @@ def one_fact(
     if now[_DEAD] and begins:
         note[x] = AFTER_DEATH
         return 0
-    if kind == LEFT and now[_STATE] != named[S_ELSEWHERE]:
+    if kind == LEFT and (now[_STATE] != named[S_ELSEWHERE] or week >= now[_ADULT]):
         if begins:
             note[x] = AFTER_18
         return 0
@@ -412,9 +412,12 @@ def follow(
             if seen:
                 pass_time(this_week, child, ways, now, out)
             now[_WAY], now[_ORDER], now[_ASSESSED], now[_INTO_CARE], now[_LEAVES] = PLAIN, 0, 0, 0, 0
+            away = now[_GONE] >= 0
             for x in range(f, last):
-                one_fact(x, kind[x], code[x], this_week, child, alone[child], ways, now, out, note)
-            find_place(f, last, kind, this_week, child, ways, now, out, note)
+                if not (away and kind[x] == CARE_ENDED):
+                    one_fact(x, kind[x], code[x], this_week, child, alone[child], ways, now, out, note)
+            if not away:
+                find_place(f, last, kind, this_week, child, ways, now, out, note)
             f = last
         settle_referral(child, ways, now, out, note)
         seen = now[_GONE] < 0 and begin < end

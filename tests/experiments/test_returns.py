@@ -1,0 +1,190 @@
+"""`journeys returns`: a run written as returns and read back as an analyst would, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from calibration.fitted import SavedFit
+from calibration.returns.synthetic import Stories
+from calibration.returns.synthetic_seen import seen
+from experiments import cli, results
+from experiments.run import Simulated, manifest_facts, write_run
+from tests.experiments.test_cli import journeys, refused
+
+
+@pytest.fixture(scope="module")
+def run_of_blackpool(quick: SavedFit, simulated: Simulated, tmp_path_factory) -> Path:
+    """Return a folder of results of three runs."""
+    target = tmp_path_factory.mktemp("run") / "results"
+    with results.new_folder(target) as folder:
+        write_run(folder, quick, simulated)
+        results.write_manifest(folder, manifest_facts(quick, simulated))
+    return target
+
+
+@pytest.fixture(scope="module")
+def written(run_of_blackpool: Path, tmp_path_factory) -> Path:
+    """Return its first run as returns."""
+    folder = tmp_path_factory.mktemp("written") / "returns"
+    ended = journeys("returns", "write", run_of_blackpool, "--to", folder)
+    assert ended.exit_code == 0, ended.output
+    assert "simulated, not a real child" in ended.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def read(written: Path, tmp_path_factory) -> Path:
+    """Return the log of these returns."""
+    folder = tmp_path_factory.mktemp("read") / "log"
+    ended = journeys("returns", "read", written, "--to", folder, "--same-ids")
+    assert ended.exit_code == 0, ended.output
+    assert "Keep the folder in the authority" in ended.stdout
+    return folder
+
+
+def test_a_run_of_blackpool_comes_back_row_for_row(simulated: Simulated, read: Path):
+    want, children = seen(Stories.of_run(simulated.first))
+    events, people = (pl.read_parquet(read / name) for name in (results.EVENTS, results.CHILDREN))
+    assert want.height > 4000
+    assert (events.height, people.height) == (want.height, children.height)
+    # Without keys, children are told by what happened to them.
+    journey = simulated.first.journey
+    names = {
+        "transition": [t.key for t in journey.transitions],
+        "from_state": [s.key for s in journey.states],
+    }
+    told = events.with_columns(
+        *(pl.Series(names[column]).gather(events[column]).alias(column) for column in names),
+        pl.col("week", "step").cast(pl.Int32),
+    ).rename({"from_state": "from"})  # fmt: skip
+
+    def stories(rows: pl.DataFrame, births: pl.DataFrame) -> list[str]:
+        each = rows.join(births, on="child").sort("child", "week", "step").with_columns(
+            pl.format("{} {} {} {} {} {}", "birth_week", "sex", "week", "step", "transition", "from").alias("row")
+        )  # fmt: skip
+        return sorted(each.group_by("child").agg(pl.col("row").str.join(";"))["row"].to_list())
+
+    births = simulated.first.children.select("child", "birth_week", "sex")
+    assert stories(told, people.select("child", "birth_week", "sex")) == stories(want, births)
+
+
+def test_the_folder_holds_no_key_no_date_and_says_that_it_is_observed(read: Path, written: Path):
+    manifest = json.loads((read / results.MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["observed"] is True
+    assert set(manifest["files"]) == {"events.parquet", "children.parquet", "quality.html", "findings.csv"}
+    assert sorted(path.name for path in read.iterdir()) == sorted([*manifest["files"], results.MANIFEST])
+    for name in (results.EVENTS, results.CHILDREN):
+        assert not any(kind in (pl.String, pl.Date) for kind in pl.read_parquet(read / name).dtypes)
+    for path in read.iterdir():
+        content = path.read_bytes()
+        assert b"SIM0" not in content, path.name
+        assert not re.search(rb"\b(20[012]\d-[01]\d-[0-3]\d|[0-3]\d/[01]\d/20[012]\d)\b", content), path.name
+    assert (written / "README.txt").read_text(encoding="utf-8").startswith("SIMULATED")
+
+
+def test_the_same_files_give_the_same_bytes(read: Path, written: Path, tmp_path: Path):
+    assert journeys("returns", "read", written, "--to", tmp_path / "again", "--same-ids").exit_code == 0
+    for path in read.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_another_run_is_simulated_again(run_of_blackpool: Path, written: Path, tmp_path: Path):
+    assert journeys("returns", "write", run_of_blackpool, "--run", "2", "--to", tmp_path / "two").exit_code == 0
+    names = sorted(path.name for path in written.iterdir())
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == names
+    differ = [name for name in names if (tmp_path / "two" / name).read_bytes() != (written / name).read_bytes()]
+    assert len(differ) > 20
+    assert "runs 1 to 3" in refused("returns", "write", run_of_blackpool, "--run", "4", "--to", tmp_path / "four")
+
+
+@pytest.mark.parametrize("command", ["page", "compare"])
+def test_pages_refuse_a_log_of_real_children(read: Path, command: str):
+    assert "children are real" in refused(command, read)
+    assert not (read / results.JOURNEYS).exists()
+
+
+def test_a_log_of_real_children_is_not_written_out_as_returns(read: Path, tmp_path: Path):
+    assert "children are real" in refused("returns", "write", read, "--to", tmp_path / "out")
+
+
+def test_links_between_returns(written: Path, tmp_path: Path):
+    """With the other return's children under other keys, a table says which they are."""
+    folder = tmp_path / "apart"
+    shutil.copytree(written, folder)
+    for path in folder.glob("*.xml"):
+        path.write_text(path.read_text(encoding="utf-8").replace(">SIM", ">CIN"), encoding="utf-8")
+    keys = sorted({line.split(",")[0] for path in folder.glob("*Header.csv")
+                   for line in path.read_text(encoding="utf-8").splitlines()[1:]})  # fmt: skip
+    table = tmp_path / "link.csv"
+    table.write_text("child;lachildid\n" + "".join(f"{key};{key.replace('SIM', 'cin')}\n" for key in keys))
+    ended = journeys("returns", "read", folder, "--link", table, "--to", tmp_path / "linked")
+    assert ended.exit_code == 0, ended.output
+    assert f"of {len(keys):,} in the table of links" in ended.stdout
+    assert journeys("returns", "read", written, "--same-ids", "--to", tmp_path / "same").exit_code == 0
+    heights = [pl.read_parquet(tmp_path / name / results.EVENTS).height for name in ("linked", "same")]
+    assert heights[0] == heights[1]
+    ended = journeys("returns", "read", folder, "--to", tmp_path / "none")
+    assert "stand apart" in ended.stdout
+    assert pl.read_parquet(tmp_path / "none" / results.EVENTS).height > heights[0]
+
+
+def test_files_are_told_by_what_they_hold(written: Path, tmp_path: Path):
+    mixed = tmp_path / "mixed"
+    for path in written.iterdir():
+        year = re.search(r"20\d\d", path.name)
+        if year:
+            to = mixed / year.group() / ("a" + str(len(path.name)) + path.suffix)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, to)
+    (mixed / "notes.csv").write_text("what,when\nnothing,never\n")
+    (mixed / "empty.csv").write_bytes(b" ")
+    ended = journeys("returns", "read", mixed, "--same-ids", "--to", tmp_path / "log")
+    assert ended.exit_code == 0, ended.output
+    assert journeys("returns", "read", written, "--same-ids", "--to", tmp_path / "same").exit_code == 0
+    names = (results.EVENTS, results.CHILDREN)
+    assert all((tmp_path / "log" / n).read_bytes() == (tmp_path / "same" / n).read_bytes() for n in names)
+    found = pl.read_csv(tmp_path / "log" / "findings.csv")
+    assert set(found.filter(pl.col("rule") == "file-not-a-return")["file"]) == {"notes.csv", "empty.csv"}
+
+
+def test_what_is_refused(written: Path, tmp_path: Path):
+    log = tmp_path / "log"
+    (tmp_path / "notes.csv").write_text("what,when\nnothing,never\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("dear all")
+    care = sorted(written.glob("*.csv"))
+    both = ("--same-ids", "--link", tmp_path / "notes.csv")
+    said = {
+        "no file or folder": ("read", tmp_path / "nowhere", "--to", log),
+        "None of 1 files": ("read", tmp_path / "notes.csv", "--to", log),
+        "two things": ("read", written, "--to", log, *both),
+        "there is one": ("read", *care, "--to", log, "--same-ids"),
+        "other columns": ("read", written, "--to", log, "--link", tmp_path / "notes.csv"),
+        "no table that links": ("read", written, "--to", log, "--link", tmp_path / "nowhere.csv"),
+        "holds other files": ("read", written, "--to", tmp_path / "other"),
+    }
+    for words, command in said.items():
+        assert words in refused("returns", *command)
+    assert not log.exists()
+
+
+def test_simulated_returns_never_take_the_place_of_other_files(run_of_blackpool: Path, tmp_path: Path):
+    (tmp_path / "letter.txt").write_text("dear all")
+    assert "Something else is here" in refused("returns", "write", run_of_blackpool, "--to", tmp_path)
+    assert (tmp_path / "letter.txt").read_text() == "dear all"
+    assert "no such folder" in refused("returns", "write", tmp_path / "letter.txt", "--to", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_help_tells_of_returns():
+    assert "returns" in journeys("--help").stdout
+    assert {command.name or command.callback.__name__ for command in cli.returns_app.registered_commands} >= {
+        "read",
+        "write",
+    }
