@@ -157,6 +157,10 @@ class CareSystem:
         for cell, answers in sorted(by_cell.items()):
             groups.setdefault(tuple(answers), []).append(cell)
         self._groups = [(parts, tuple(np.array(cells).T)) for parts, cells in groups.items()]
+        # Which group's answer each transition and history takes; the last is that of those that answer to nothing.
+        self._answer = np.full((len(self.journey.transitions), N_HISTORIES), len(groups), np.intp)
+        for group, (_, cells) in enumerate(self._groups):
+            self._answer[cells] = group
         self._demand = [
             (s, self.journey.transition_index[t])
             for s in self.shocks if isinstance(s, Demand) for t in s.transitions
@@ -239,10 +243,11 @@ class CareSystem:
         return float(min(max(total, -_LOG_RANGE), _LOG_RANGE))
 
     def _factors(self, week: int, values: list[float], state: list[float]) -> NDArray[np.int64]:
-        out = np.full(self.limits.shape, UNIT, np.int64)
-        for parts, cells in self._groups:
+        answers = [UNIT] * (len(self._groups) + 1)
+        for group, (parts, _) in enumerate(self._groups):
             total = min(max(_total(parts, values, state), -_LOG_ANSWER), _LOG_ANSWER)
-            out[cells] = math.floor(exp(total) * UNIT + 0.5)
+            answers[group] = math.floor(exp(total) * UNIT + 0.5)
+        out = np.array(answers, np.int64)[self._answer]
         for shock, transition in self._demand:
             if lasts(shock, week):
                 out[transition] = [math.floor(int(f) * shock.factor + 0.5) for f in out[transition]]

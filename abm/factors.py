@@ -89,15 +89,17 @@ def strengths(parameters: Parameters, journey: Journey) -> NDArray[np.float64]:
 
 
 def largest_thresholds(
-    thresholds: NDArray[np.uint64], strength: NDArray[np.float64], limits: NDArray[np.int64], journey: Journey
+    thresholds: NDArray[np.uint64], strength: NDArray[np.float64], limit: NDArray[np.float64], journey: Journey
 ) -> NDArray[np.uint64]:
-    """Return the thresholds of weekly edges under the largest factors, of each group's history, uint64[Y, E, G, B]."""
-    out, tables = thresholds.copy(), journey.tables
-    most = np.maximum(limits, UNIT)[tables.transition] / _UNIT
+    """Return the thresholds of weekly edges under the largest factors, of each group's history, uint64[Y, E, G, B].
+
+    limit  float64[E, H]  the largest factors, 1 and below 1 for none
+    """
+    out, most = thresholds.copy(), np.maximum(limit, 1.0)
     # Groups are told apart by history last; those who came alone are not told apart by it.
     of_group = np.concatenate([np.tile(np.arange(N_HISTORIES), UNACCOMPANIED_GROUP // N_HISTORIES), [-1, -1]])
     by_group = np.where(of_group >= 0, most[:, of_group], most.max(axis=1)[:, None])
-    for e in np.flatnonzero(tables.weekly & (by_group > 1).any(axis=1)):
+    for e in np.flatnonzero(journey.tables.weekly & (by_group > 1).any(axis=1)):
         under = threshold(-expm1_exact(-strength[..., e] * by_group[e][:, None]))
         out[:, e] = np.maximum(out[:, e], under)
     return out
@@ -123,7 +125,8 @@ def checked_factors(factors: NDArray[np.int64], limits: NDArray[np.int64], journ
     shape = (len(journey.transitions), N_HISTORIES)
     if factors.shape != shape or factors.dtype.kind not in "iu":
         raise CareError(f"Factors are {factors.dtype}{list(factors.shape)}", "behaviour", f"Give whole numbers {shape}")
-    for t, history in np.argwhere((factors < 0) | (factors > np.minimum(limits, LARGEST))):
+    wrong = (factors < 0) | (factors > np.minimum(limits, LARGEST))
+    for t, history in np.argwhere(wrong) if wrong.any() else ():
         raise CareError(
             f"In week {week} the factor of '{journey.transitions[t].key}' is {factors[t, history] / UNIT:.3f}, beyond "
             f"its limit of {min(int(limits[t, history]), LARGEST) / UNIT:.3f}",

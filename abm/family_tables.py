@@ -16,7 +16,6 @@ from abm.factors import LARGEST, UNIT
 from abm.family_life import CIRCUMSTANCES, N_CIRCUMSTANCES, FamilyLife
 from abm.parameters import Parameters, threshold
 from abm.pathway import N_GROUPS, Journey, purpose_of
-from abm.quiet import cells_further
 
 MOST_TOGETHER = 5
 """So many brothers and sisters in the same situation, and more, are treated alike."""
@@ -36,7 +35,6 @@ class FamilyTables(NamedTuple):
     referral      int32[S]     the edge of a referral from each state, -1 for none
     helping       bool[S]
     counted       bool[S]      states in which brothers and sisters count as together
-    wider         bool[C, C]   from one context to another: whether draws may matter now that did not
     """
 
     context: NDArray[np.int64]
@@ -49,7 +47,6 @@ class FamilyTables(NamedTuple):
     referral: NDArray[np.int32]
     helping: NDArray[np.bool_]
     counted: NDArray[np.bool_]
-    wider: NDArray[np.bool_]
 
 
 def context_of(together: int, circumstances: int, kin: int) -> int:
@@ -111,11 +108,9 @@ def family_tables(life: FamilyLife, journey: Journey) -> FamilyTables:
     if life.referral in journey.transition_index:
         for edge in journey.edges_of(life.referral):
             referral[tables.source[edge]] = edge
-    whole = _whole(context)
-    shift = cells_further(whole, UNIT)
     of_states = np.array([life.born_into.get(state.key, 0.0) for state in journey.states])
     return FamilyTables(
-        context=whole,
+        context=_whole(context),
         join=threshold(join),
         purpose=np.array([purpose_of(f"together: {key}") for key in keys], np.uint64),
         born_into=threshold(of_states),
@@ -125,7 +120,6 @@ def family_tables(life: FamilyLife, journey: Journey) -> FamilyTables:
         referral=referral,
         helping=np.array([state.key in life.helping for state in journey.states]),
         counted=np.array([state.stage != "left" and not state.at_once for state in journey.states]),
-        wider=np.asarray((shift[None] > shift[:, None]).any(axis=2)),
     )
 
 

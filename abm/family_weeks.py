@@ -13,13 +13,13 @@ from abm.course import Course, standing
 from abm.draws import kernel_word, key_of
 from abm.errors import CareError
 from abm.events import JOINED, Rows, take
-from abm.factors import NO_FACTOR, UNIT, kernel_under
+from abm.factors import NO_FACTOR, UNIT, kernel_under, no_factors
 from abm.family_life import CIRCUMSTANCES, N_CIRCUMSTANCES, FamilyLife
 from abm.family_tables import MOST_TOGETHER, circumstances_parameters, family_tables, help_context
 from abm.kernels import NEVER, Chances, People, group_at, outcome_at_once
 from abm.ordering import draws
 from abm.parameters import threshold
-from abm.pathway import N_HISTORIES, WEEKS_PER_YEAR, Journey
+from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.population import Population
 from abm.prepared import prepare
 
@@ -174,7 +174,7 @@ def set_contexts(
 ) -> None:  # fmt: skip
     """Set the contexts of families, and of their children, to which those of rows `begin` to before `end` belong.
 
-    then      the next week, in which who may have an event sooner now is looked at again
+    then      the next week, in which families are looked at again whose children came back
     of        int32[.]  who a row of a log is of
     family    int32[.]  the family of each of them
     families  People    their state is in which circumstances they are; their context is filled
@@ -195,10 +195,7 @@ def set_contexts(
             families.due[mine] = NEVER
         elif families.due[mine] == NEVER:
             families.due[mine] = then - 1
-        helped = 1 if helping else 0
-        if families.context[mine] != helped:
-            families.context[mine] = helped
-            families.due[mine] = min(families.due[mine], then - 1) if there else NEVER
+        families.context[mine] = 1 if helping else 0
         for x in range(first[mine], first[mine + 1]):
             i = int(member[x])
             if people.uasc[i]:
@@ -207,10 +204,8 @@ def set_contexts(
             if tables.counted[people.state[i]]:
                 for y in range(first[mine], first[mine + 1]):
                     together += 1 if y != x and people.state[member[y]] == people.state[i] else 0
-            context = 1 + ((min(together, MOST_TOGETHER) - 1) * N_CIRCUMSTANCES + families.state[mine]) * 2 + kin[mine]
-            if tables.wider[people.context[i], context] and tables.counted[people.state[i]]:
-                people.due[i] = min(people.due[i], then)
-            people.context[i] = context
+            place = (min(together, MOST_TOGETHER) - 1) * N_CIRCUMSTANCES + families.state[mine]
+            people.context[i] = 1 + place * 2 + kin[mine]
 
 
 class FamiliesTold(NamedTuple):
@@ -246,10 +241,7 @@ class Families:
         self._acted, self._touched = np.full(len(population), -1, np.int16), np.full(n, -1, np.int32)
         self.kin = (draws(key, n, "family: kin") < threshold(np.array(life.kin))).astype(np.uint8)
         prepared = prepare(circumstances_parameters(life), CIRCUMSTANCES)
-        helped, transition = help_context(life), CIRCUMSTANCES.tables.transition
-        limits = np.full((len(CIRCUMSTANCES.transitions), N_HISTORIES), UNIT, np.int64)
-        np.maximum.at(limits, transition, helped.max(axis=0)[:, None])
-        self._chances = prepared.chances_within(limits)._replace(factored=True, context=helped)
+        self._chances = prepared.chances_under(no_factors(CIRCUMSTANCES), help_context(life))
         state = self._on_day_one(life, journey, population, key)
         rows = n // 4 + 1024 if log else 1024
         self.circumstances = Course(standing(self._all, state), prepared.edges, n_weeks, key_of(key), rows)

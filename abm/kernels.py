@@ -26,7 +26,6 @@ from abm.pathway import (
     Journey,
 )
 from abm.quiet import (
-    N_CELLS,
     chances,
     kernel_counts,
     kernel_opening,
@@ -39,7 +38,9 @@ from abm.quiet import (
 _AGE_EDGES = np.array(AGE_EDGES_WEEKS, np.int64)
 _CERTAIN, _NO_DRAW = np.uint64(CERTAIN), np.uint64(0)
 _FAR, _FOUR_WEEKS = 1 << 30, np.uint64(FOUR_WEEKS)
-_PER_UNIT = float(UNIT)
+_PER_UNIT, _WHOLE = float(UNIT), float(CERTAIN)
+SPARE = 64.0
+"""A little more, in 2**-32, so that no rounding of a chance under factors is missed."""
 _LOWEST, _FIRST, _MORE = chances()
 
 
@@ -84,12 +85,12 @@ class Chances(NamedTuple):
     thresholds  uint64[Y, G, B, E]
     cells       int8[Y, E, G, B]     of quiet states: the last cell (see `abm.quiet`) that a threshold of a band can
                                      reach within a year; it decides where is looked, and changes no result
-    factored    True or None         whether any factor is other than 1; if so, the span is one week. It is None and not
-                                     False so that loops without factors are compiled for themselves
+    factored    True or None         whether a factor may be other than 1, now or later; if so, the span is one week. It
+                                     is None and not False so that loops without factors are compiled for themselves
     strength    float64[Y, G, B, E]  hazards of a week and weights of outcomes: what factors act on (`abm.factors`)
     factor      int64[E, H]          by edge and history, in 1/1024
     context     int64[C, E]          by the child's context, that is its family's, and edge, in 1/1024
-    shift       int8[C, E]           so many cells further such a factor reaches at most
+    limit       float64[E, H]        the largest factor that a child may come under without being looked at again
     memo        uint64[2, MEMO]      chances that were worked out before, of one run (`abm.factors`)
     """
 
@@ -99,7 +100,7 @@ class Chances(NamedTuple):
     strength: NDArray[np.float64]
     factor: NDArray[np.int64]
     context: NDArray[np.int64]
-    shift: NDArray[np.int8]
+    limit: NDArray[np.float64]
     memo: NDArray[np.uint64]
 
 
@@ -190,10 +191,12 @@ def outcome_at_once(
     first, last = edges.outcome_first[state], edges.outcome_first[state + 1]
     weighed = False
     if chances.factored:
+        for x in range(first, last):
+            weighed = weighed or chances.factor[int(edges.outcome[x]), history] != UNIT
+    if weighed:
         left = 0.0
         for x in range(last - 1, first - 1, -1):
             trial = int(edges.outcome[x])
-            weighed = weighed or chances.factor[trial, history] != UNIT
             weight = chances.strength[year, group, 0, trial] * (chances.factor[trial, history] / _PER_UNIT)
             left += weight
             by_weight[x - first] = kernel_of_weights(weight, left)
@@ -208,6 +211,20 @@ def outcome_at_once(
                 taken = trial
                 break
     return taken, threshold, draw
+
+
+@compiled(inline=True)
+def may_happen(draw: Any, threshold: Any, factor: Any) -> Any:
+    """Tell whether a draw may lie below what a threshold becomes when its hazard is at most `factor` times as large.
+
+    A chance grows less than its hazard, which is at most chance / (1 - chance).
+    """
+    chance = float(threshold)
+    if factor >= 1.0:
+        chance *= factor
+    elif threshold < _CERTAIN:
+        chance = min(chance, factor * (chance * (_WHOLE / (_WHOLE - chance))))
+    return float(draw) < chance + SPARE
 
 
 @compiled(inline=True)
@@ -246,6 +263,7 @@ def advance_span(
     """
     thresholds, cells, factored = chances.thresholds, chances.cells, chances.factored
     strength, factor, by_context = chances.strength, chances.factor, chances.context
+    limit = chances.limit
     n = people.state.size
     n_years, n_groups, n_bands, n_edges = thresholds.shape
     n_clock = edges.band.shape[1]
@@ -268,8 +286,8 @@ def advance_span(
         while True:
             age = week - birth
             if week >= stop:
-                # Whoever may stay for long is looked for now as far as the next week in which something may happen.
-                if not look_ahead or not edges.quiet[state] or week >= NEVER or enter_week >= week:
+                # Each is looked for now as far as the next week in which something may happen.
+                if not look_ahead or week >= NEVER or enter_week >= week:
                     break
                 if edges.birthday[state] >= 0 and age >= WEEKS_TO_18:
                     break
@@ -309,8 +327,6 @@ def advance_span(
                             last_cell = max(last_cell, int(cells[year, trial, group, then_band]))
                         if last_cell < 0:
                             continue
-                        if factored:
-                            last_cell = min(max(last_cell + chances.shift[context, trial], 0), N_CELLS - 1)
                         purpose = edges.purpose[trial]
                         if opened != trial or opened_for != calendar >> 2:
                             opened, opened_for = int(trial), calendar >> 2
@@ -336,11 +352,17 @@ def advance_span(
                                 n_taken += 1
                                 if then < week or then > found or then >= end:
                                     continue
-                                if then < stop:
-                                    trial_draw = kernel_size(where, cell)
-                                    then_group = group_at(then - birth, risk, history, uasc)
-                                    then_band = int(edges.band[state, min(then - since - 1, n_clock - 1)])
-                                    trial_threshold = thresholds[year, then_group, then_band, trial]
+                                trial_draw = kernel_size(where, cell)
+                                then_group = group_at(then - birth, risk, history, uasc)
+                                then_band = int(edges.band[state, min(then - since - 1, n_clock - 1)])
+                                trial_threshold = thresholds[year, then_group, then_band, trial]
+                                if then >= stop:
+                                    if factored:
+                                        if not may_happen(trial_draw, trial_threshold, limit[trial, history]):
+                                            continue
+                                    elif trial_draw >= trial_threshold:
+                                        continue
+                                else:
                                     if factored:
                                         under = factor[trial, history] * by_context[context, trial]
                                         if under != NO_FACTOR:
@@ -372,16 +394,18 @@ def advance_span(
                             break
                     group = group_at(week - birth, risk, history, uasc)
                 else:
-                    end = min(end, stop)
+                    if not look_ahead:
+                        end = min(end, stop)
                     for at in range(last - first):
                         drawn_for[at] = -1
+                    ahead = False
                     while week < end:
                         group = group_at(week - birth, risk, history, uasc)
                         band = int(edges.band[state, min(week - since - 1, n_clock - 1)])
                         for x in range(first, last):
                             trial = edges.weekly[x]
                             trial_threshold = thresholds[year, group, band, trial]
-                            if factored:
+                            if factored and week < stop:
                                 under = factor[trial, history] * by_context[context, trial]
                                 if under != NO_FACTOR:
                                     place = ((year * n_groups + group) * n_bands + band) * n_edges + trial
@@ -396,13 +420,19 @@ def advance_span(
                                         low, high, identity, np.uint64(week >> 2), edges.purpose[trial], _FOUR_WEEKS
                                     )
                                 trial_draw = drawn[at, week & 3]
-                                if trial_draw < trial_threshold and (
+                                if factored and week >= stop:
+                                    ahead = ahead or may_happen(trial_draw, trial_threshold, limit[trial, history])
+                                elif trial_draw < trial_threshold and (
                                     edge < 0 or trial_draw * threshold < draw * trial_threshold
                                 ):
                                     edge, threshold, draw = int(trial), trial_threshold, trial_draw
-                        if edge >= 0:
+                        if ahead or edge >= 0:
                             break
                         week += 1
+                    if week >= stop:
+                        edge = -1
+                        if week < end:
+                            break
                 if edge < 0:
                     continue
             step = 0

@@ -12,13 +12,11 @@ from abm.errors import CareError
 from abm.factors import UNIT, largest_thresholds, strengths
 from abm.family_life import FamilyLife
 from abm.family_tables import FamilyTables, family_tables
-from abm.kernels import Chances, Edges, edges_of
+from abm.kernels import SPARE, Chances, Edges, edges_of
 from abm.parameters import Parameters
 from abm.pathway import N_HISTORIES, N_RISKS, UNACCOMPANIED_GROUP, Journey
 from abm.places_rules import Supply
-from abm.quiet import cells_further, cells_of
-
-_SPARE = np.uint64(64)
+from abm.quiet import cells_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Prepared:
         none = np.zeros((0, 0), np.int64)
         return Chances(
             self.by_group, self.cells, None, np.zeros((0, 0, 0, 0)), none, none,
-            none.astype(np.int8), none.astype(np.uint64),
+            none.astype(np.float64), none.astype(np.uint64),
         )  # fmt: skip
 
     @property
@@ -80,21 +78,27 @@ class Prepared:
 
         What families make of the chances is in it.
         """
-        context = self.family_tables.context
         key = limits.tobytes()
         if key not in self._within:
-            if self.parameters is None:
-                raise CareError("Thresholds alone cannot be put under factors", remedy="Give the parameters too")
-            strength = strengths(self.parameters, self.journey)
-            most = largest_thresholds(self.thresholds, strength, limits, self.journey)
-            factor = np.full((self.journey.tables.n_edges, N_HISTORIES), UNIT, np.int64)
-            # A little more, so that no rounding of a chance under a family's factor is missed.
-            cells = cells_of(reachable(most + np.where(most > 0, _SPARE, np.uint64(0))))
-            self._within[key] = Chances(
-                self.by_group, cells, True if self.families is not None else None, strength, factor, context,
-                cells_further(context, UNIT), np.zeros((0, 0), np.uint64),
-            )  # fmt: skip
+            self._within[key] = self.chances_under(limits, self.family_tables.context)
         return self._within[key]
+
+    def chances_under(self, limits: NDArray[np.int64], context: NDArray[np.int64]) -> Chances:
+        """Return the same with these contexts, int64[C, E], in 1/1024.
+
+        A child may come into any context and meet any factor without being looked at again.
+        """
+        if self.parameters is None:
+            raise CareError("Thresholds alone cannot be put under factors", remedy="Give the parameters too")
+        limit = limits[self.journey.tables.transition] / UNIT * (context.max(axis=0) / UNIT)[:, None]
+        strength = strengths(self.parameters, self.journey)
+        most = largest_thresholds(self.thresholds, strength, limit, self.journey)
+        factor = np.full((self.journey.tables.n_edges, N_HISTORIES), UNIT, np.int64)
+        cells = cells_of(reachable(most + np.where(most > 0, np.uint64(SPARE), np.uint64(0))))
+        return Chances(
+            self.by_group, cells, True, strength, factor, context, np.ascontiguousarray(limit),
+            np.zeros((0, 0), np.uint64),
+        )  # fmt: skip
 
     @cached_property
     def _within(self) -> dict[bytes, Chances]:

@@ -42,18 +42,6 @@ def cells_of(thresholds: NDArray[np.uint64]) -> NDArray[np.int8]:
     return (np.searchsorted(cuts, thresholds, side="left") - 1).astype(np.int8)
 
 
-def cells_further(factor: NDArray[np.int64], unit: int) -> NDArray[np.int8]:
-    """Return how many cells further a draw can matter at most under a factor of `factor` / `unit` on the hazard.
-
-    A hazard that is at most 2**k times as large gives a chance that is at most so: k cells. Chances grow less than
-    hazards, so of a hazard that is made smaller the whole of it is kept.
-    """
-    out = np.zeros(factor.shape, np.int8)
-    for k in range(N_CELLS):
-        out += (factor > unit << k).astype(np.int8)
-    return out
-
-
 def cell_of(threshold: int) -> int:
     """Return `cells_of` of one threshold above 0."""
     return max((threshold - 1).bit_length() - FIRST_CUT, 0)

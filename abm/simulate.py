@@ -11,7 +11,7 @@ from abm.course import Course, people_of
 from abm.draws import area_seed, key_of
 from abm.errors import CareError
 from abm.events import Rows, stocks_from_flows, take
-from abm.factors import UNIT, System, checked_factors, checked_limits, environment, no_factors
+from abm.factors import System, checked_factors, checked_limits, environment, no_factors
 from abm.family_weeks import Families
 from abm.kernels import Chances
 from abm.log_kernels import order_by
@@ -111,6 +111,8 @@ class Engine(Course):
     def _chances_now(self) -> Chances:
         """Ask the system, where there is one, for this week's factors, and return what decides under them."""
         system = self.system
+        if system is None and self.families is None:
+            return self.prepared.chances
         if system is None:
             return self.prepared.chances_within(no_factors(self.prepared.journey))
         assert self.environment is not None
@@ -129,9 +131,7 @@ class Engine(Course):
         checked_factors(factors, self.limits, journey, week)
         self.environment.conditions[week], self.environment.factors[week] = system.conditions, factors
         chances = self.prepared.chances_within(self.limits)
-        if (factors == UNIT).all():
-            return chances
-        return chances._replace(factored=True, factor=factors[journey.tables.transition].astype(np.int64))
+        return chances._replace(factor=factors[journey.tables.transition].astype(np.int64))
 
     def _advance(self, stop: int, chances: Chances) -> None:
         # Families and places read the week off its log, also where this is not kept after that.

@@ -191,7 +191,7 @@ def test_strengths_at_factor_one_are_the_tables():
     for group in range(0, strength.shape[1], 5):
         found = outcome_under(strength[1, group, 0, edges], np.full(len(edges), NO_FACTOR))
         assert found == prepared.by_group[1, group, 0, edges].tolist()
-    most = largest_thresholds(prepared.thresholds, strength, np.full(SHAPE, 2 * UNIT), JOURNEY)
+    most = largest_thresholds(prepared.thresholds, strength, np.full((JOURNEY.tables.n_edges, SHAPE[1]), 2.0), JOURNEY)
     assert (most >= prepared.thresholds).all()
     assert (most[:, tables.weekly] > prepared.thresholds[:, tables.weekly]).mean() > 0.9
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import multiprocessing
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,34 +40,79 @@ def one_area(children: int) -> dict[str, Any]:
 def england(children: int, workers: int, folder: Path | None, whole: bool = False) -> dict[str, Any]:
     """Simulate the 151 authorities for ten years, on some threads; each log is written when its area is done.
 
-    With `whole` it is the full model: families, limited places and behaviours.
+    With `whole` it is the full model: families, limited places and behaviours; in processes, as `journeys run` has
+    them, for what is not compiled would hold threads up.
     """
-    _warm(whole)
-    known = areas()
-    part = children / sum(area.children for area in known)
-    model = full(parameters()) if whole else Coupling("", prepare(parameters(), JOURNEY))
+    if whole:
+        return _in_processes(children, workers, folder)
+    _warm()
+    model, known = Coupling("", prepare(parameters(), JOURNEY)), areas()
     before = _ready()
-
-    def one(number: int) -> tuple[int, int]:
-        area = known[number]
-        scenario = area_of(round(area.children * part), code=area.code, name=area.name)
-        system = model.system(scenario) if model.system else None
-        run = simulate(scenario, parameters(), 1, JOURNEY, prepared=model.prepared, system=system)
-        if folder is not None:
-            run.write_events(folder / f"{area.code}-events.parquet")
-            run.write_children(folder / f"{area.code}-children.parquet")
-        return int(run.rows.child.size), len(run.population)
-
     began = time.perf_counter()
     with ThreadPoolExecutor(workers) as pool:
-        counted = list(pool.map(one, range(len(known))))
-    seconds = time.perf_counter() - began
+        counted = list(pool.map(lambda number: _authority(model, number, children, folder), range(len(known))))
+    return {
+        "children": children, "seconds": time.perf_counter() - began, "before": before, "workers": workers,
+        **_told(counted, folder),
+    }  # fmt: skip
+
+
+def _authority(model: Coupling, number: int, children: int, folder: Path | None) -> tuple[int, int]:
+    """Simulate one authority and write its log; returns events and children."""
+    known = areas()
+    area, part = known[number], children / sum(area.children for area in known)
+    scenario = area_of(round(area.children * part), code=area.code, name=area.name)
+    system = model.system(scenario) if model.system else None
+    run = simulate(scenario, parameters(), 1, JOURNEY, prepared=model.prepared, system=system)
+    if folder is not None:
+        run.write_events(folder / f"{area.code}-events.parquet")
+        run.write_children(folder / f"{area.code}-children.parquet")
+    return int(run.rows.child.size), len(run.population)
+
+
+def _told(counted: Sequence[tuple[int, int]], folder: Path | None) -> dict[str, int]:
     events, lives = (sum(column) for column in zip(*counted, strict=True))
     written = sum(path.stat().st_size for path in folder.iterdir()) if folder else 0
+    return {"events": events, "lives": lives, "bytes": written}
+
+
+def _in_processes(children: int, workers: int, folder: Path | None) -> dict[str, Any]:
+    """Simulate all authorities in processes that take one after the other, from when all of them are ready."""
+    spawn = multiprocessing.get_context("spawn")
+    turn, told = spawn.Value("i", 0), spawn.Queue()
+    go = spawn.Event()
+    team = [spawn.Process(target=_member, args=(turn, go, told, children, folder)) for _ in range(workers)]
+    for process in team:
+        process.start()
+    for _ in team:
+        told.get(timeout=600)
+    began = time.perf_counter()
+    go.set()
+    counted, peak, before = [], 0, 0
+    for _ in team:
+        mine, held, first = told.get(timeout=3600)
+        counted, peak, before = counted + mine, peak + held, before + first
+    seconds = time.perf_counter() - began
+    for process in team:
+        process.join()
     return {
-        "children": children, "seconds": seconds, "events": events, "lives": lives, "before": before,
-        "bytes": written, "workers": workers,
+        "children": children, "seconds": seconds, "before": before, "workers": workers, "peak": peak,
+        **_told(counted, folder),
     }  # fmt: skip
+
+
+def _member(turn: Any, go: Any, told: Any, children: int, folder: Path | None) -> None:
+    _warm(True)
+    model, before, counted = full(parameters()), _ready(), []
+    told.put("ready")
+    go.wait()
+    while True:
+        with turn.get_lock():
+            number, turn.value = turn.value, turn.value + 1
+        if number >= len(areas()):
+            break
+        counted.append(_authority(model, number, children, folder))
+    told.put((counted, peak_bytes(), before))
 
 
 def _warm(whole: bool = False) -> None:
@@ -108,7 +155,7 @@ def main() -> None:
         found = one_area(words.children)
     else:
         found = england(words.children, words.workers, words.folder, words.full)
-    print(json.dumps({**found, "peak": peak_bytes()}))
+    print(json.dumps({"peak": peak_bytes(), **found}))
 
 
 if __name__ == "__main__":
