@@ -208,7 +208,8 @@ def _with_one_name(figures: pl.DataFrame) -> pl.DataFrame:
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet takes for a formula and that steers no terminal."""
+    cell = " ".join("".join(c if c.isprintable() else " " for c in cell).split())
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
 

@@ -211,7 +211,8 @@ def _renamed(label: str, names: dict[str, str]) -> str:
 
 
 def _spaced(label: str) -> str:
-    return " ".join(label.split())
+    """Return a label with one space where there is anything that is not seen."""
+    return " ".join("".join(c if c.isprintable() else " " for c in label).split())
 
 
 def _labels_of(rows: pl.DataFrame, figures: list[tuple[Figure, bool]], labels: dict[str, str]) -> list[tuple[str, int]]:

@@ -45,7 +45,9 @@ def report(built: Built, ready: Readiness, target: Path, *, whole: bool = True) 
         _areas(built, whole),
         _fit(ready),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    told = "\n\n".join(part for part in parts if part)
+    # Names and labels of a file stand in it, and must not steer a terminal.
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in told) + "\n"
 
 
 def _head(built: Built, target: Path) -> str:

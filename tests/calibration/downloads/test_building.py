@@ -358,6 +358,19 @@ def test_the_newest_name_of_an_area_is_taken(tmp_path: Path) -> None:
     assert set(built.figures["area_name"]) == {"'=HYPERLINK(1)"}
 
 
+def test_names_and_labels_steer_no_terminal_and_are_no_formula(tmp_path: Path) -> None:
+    columns = f"{PLACES},old_la_code,la_name,new_la_code,cla_group,characteristic,number,percentage"
+    row = "2023,Reporting year,\x1b[31mCity\x07,E92000001,England,,,1,x,E06000009"
+    local = '2023,Reporting year,Local authority,E92000001,England,,,1,"Black\x1b[2Jpool\n@x",E06000009'
+    lines = [f"{row},Age on ceasing,Total,1,1", f"{local},Age on ceasing,Total,1,1", f"{local},=1+1,\x1b]0;,1,1"]
+    built = made(save(tmp_path / "x.csv", "\n".join([columns, *lines])))
+    assert built.figures["area_name"].unique().to_list() == ["Black [2Jpool @x"]
+    assert sorted(built.figures["breakdown"].unique()) == ["'=1+1 | ]0;", "Age on ceasing | Total"]
+    told = report(built, readiness(built.statistics(tmp_path / "t.csv")), tmp_path / "t.csv")
+    assert all(c.isprintable() or c == "\n" for c in told)
+    assert "rows of the level ' [31mCity '" in told
+
+
 def test_more_children_than_live_there_is_refused_at_the_cell(tmp_path: Path) -> None:
     ages = table("age_group,population_estimate", [authority("2020", "Children aged 0 to 17 years", 28000)])
     plans = table(D3, [started("2020", 190, 9, 5), started("2021", 28001, 9, 5)])
