@@ -31,8 +31,8 @@ def backtest_page(made: Backtest, table: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>Forecasts held against what happened</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-        '<div class="banner"><div class="wrap"><p><strong>Forecasts, not facts.</strong> Each was made from figures of '
-        "years before it, and is held against what was published after it.</p></div></div>",
+        '<header class="banner"><div class="wrap"><p><strong>Forecasts, not facts.</strong> Each was made from figures '
+        "of years before it, and is held against what was published after it.</p></div></header>",
         '<main class="wrap">\n<h1>Forecasts held against what happened</h1>',
         f"<p>{made.areas} {'authority' if made.areas == 1 else 'authorities'}, forecast from 31 March of each year "
         f"from {origins[0]} to {origins[-1]} for one to {AHEAD} years; published figures of <code>{escape(table)}"

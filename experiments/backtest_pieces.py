@@ -25,7 +25,7 @@ p, li, summary { max-width: 46em; }
 table { border-collapse: collapse; font-size: 1rem; line-height: 1.35; }
 caption { text-align: left; font-weight: 700; margin-bottom: 6px; }
 th, td { padding: 6px 16px 6px 0; vertical-align: top; text-align: left; border-bottom: 1px solid var(--line); }
-tbody th { font-weight: 400; }
+tbody th { font-weight: 400; min-width: 9em; }
 tr.ours th, tr.ours td { font-weight: 700; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { margin: 0; }
