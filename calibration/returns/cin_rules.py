@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-import numpy as np
 import polars as pl
 
 from calibration.returns.cin_cells import SPEC
 from calibration.returns.cin_clean import PARTS
 from calibration.returns.cin_layout import MODULE
 from calibration.returns.findings import Effect, Findings, Rule
+from calibration.returns.working_days import working_days
 
 Tables = dict[str, pl.DataFrame]
 
@@ -96,11 +96,9 @@ LATE_CONFERENCES = _rule(
 )
 
 _OPEN = date(9999, 12, 31)
+_FAR = 10_000_000
+"""More days than there are from 1970 to any date, either way."""
 _OF_REFERRAL = ["child", "number"]
-
-# Bank holidays of England and Wales that are not worked out from Easter and Mondays (gov.uk/bank-holidays).
-_ADDED = ("2020-05-08", "2022-06-02", "2022-06-03", "2022-09-19", "2023-05-08")
-_MOVED = {"2020-05-04", "2022-05-30"}
 
 
 def mend(tables: Tables, findings: Findings) -> Tables:
@@ -135,18 +133,33 @@ def _one_plan(plans: pl.DataFrame, rule: Rule, column: str, findings: Findings) 
     """Join plans of a child that overlap: referral and place of the first, last day of all, what was told last."""
     if plans.height < 2:
         return plans
-    end = pl.col("end").fill_null(_OPEN)
     plans = plans.sort("child", "start", "end", nulls_last=True)
-    until_now = end.cum_max().over("child").shift(1).over("child")
-    follows = (pl.col("start") < until_now).fill_null(False)
+    end = pl.col("end").fill_null(_OPEN)
+    follows = (pl.col("start") < _end_before(["child"], end)).fill_null(False)
     plans = plans.with_columns(follows.alias("_follows"))
     findings.add_rows(rule, plans.filter("_follows"), column)
-    run = (~pl.col("_follows")).cum_sum().over("child").alias("_run")
+    run = (~pl.col("_follows")).cum_sum().alias("_run")
     last = pl.when(end.max() < _OPEN).then(end.max()).alias("end")
-    others = [name for name in plans.columns if name not in ("child", "end", "latest_category", "_follows")]
+    others = [name for name in plans.columns if name not in ("end", "latest_category", "_follows")]
     latest = [pl.col("latest_category").last()] if "latest_category" in plans.columns else []
-    joined = plans.with_columns(run).group_by("child", "_run", maintain_order=True)
+    joined = plans.with_columns(run).group_by("_run", maintain_order=True)
     return joined.agg(*(pl.col(name).first() for name in others), last, *latest).drop("_run")
+
+
+def _end_before(keys: list[str], end: pl.Expr) -> pl.Expr:
+    """Return the latest end of the rows before, of the same child or referral; null for its first.
+
+    Parameters
+    ----------
+    keys
+        Columns by which the frame is sorted first.
+    """
+    # One running maximum over all rows, in which each group starts above all that of the groups before: a window for
+    # each of many children is slow.
+    floor = pl.struct(keys).rle_id().cast(pl.Int64) * 2 * _FAR
+    highest = (floor + _FAR + end.to_physical().cast(pl.Int64)).cum_max().forward_fill().shift(1)
+    days = pl.when(highest > floor).then(highest - floor - _FAR)
+    return days.cast(pl.Int32).cast(pl.Date)
 
 
 def tell(tables: Tables, findings: Findings) -> None:
@@ -184,7 +197,7 @@ def _of_referrals(tables: Tables) -> _Told:
     after = referrals.join(latest, on=_OF_REFERRAL, how="left", maintain_order="left")
     yield AFTER_CLOSURE, after.filter(pl.col("_start") > pl.col("closed")), "CINclosureDate"
     cases = referrals.filter(~pl.col("nfa")).sort("child", "referred")
-    until_now = pl.col("closed").fill_null(_OPEN).cum_max().over("child").shift(1).over("child")
+    until_now = _end_before(["child"], pl.col("closed").fill_null(_OPEN))
     yield EPISODES_OVERLAP, cases.filter(pl.col("referred") < until_now), "CINreferralDate"
     births = tables["children"].select("child", pl.coalesce("birth", "expected_birth").alias("_birth"))
     known = referrals.join(births, on="child", how="left", maintain_order="left")
@@ -226,7 +239,7 @@ def _of_enquiries(tables: Tables) -> _Told:
     open_one = pl.col("conference").is_null() & needed
     yield UNFINISHED_ENQUIRY, enquiries.filter(open_one & pl.col("closed").is_not_null()), "DateOfInitialCPC"
     goes_on = pl.when(open_one).then(_OPEN).when(needed).then("conference")
-    until_now = goes_on.cum_max().over(_OF_REFERRAL).shift(1).over(_OF_REFERRAL)
+    until_now = _end_before(_OF_REFERRAL, goes_on)
     yield ENQUIRIES_OPEN, enquiries.filter(pl.col("started") < until_now), "S47ActualStartDate"
 
 
@@ -265,52 +278,8 @@ def _with_closure(tables: Tables, name: str) -> pl.DataFrame:
     return frame.join(referrals, on=_OF_REFERRAL, how="left", maintain_order="left")
 
 
-# Working days ---------------------------------------------------------------------------------------------------------
-
-
 def _tell_late(rows: pl.DataFrame, limit: int, rule: Rule, findings: Findings) -> None:
     rows = rows.drop_nulls("ended").filter(pl.col("ended") >= pl.col("started"))
-    if not rows.height:
-        return
-    begins, ends = (rows[name].to_numpy().astype("datetime64[D]") for name in ("started", "ended"))
-    first, last = (int(str(day)[:4]) for day in (begins.min(), ends.max()))
-    late = np.busday_count(begins, ends, holidays=bank_holidays(first, last)) > limit
-    for (file,), of_file in rows.filter(pl.Series(late)).group_by("file", maintain_order=True):
+    late = working_days(rows["started"], rows["ended"]) > limit
+    for (file,), of_file in rows.filter(late).group_by("file", maintain_order=True):
         findings.add(rule, int(str(file)), None, "", f"{rule.action} So in {of_file.height} rows.")
-
-
-def bank_holidays(first: int, last: int) -> list[str]:
-    """Return the bank holidays of England and Wales in these calendar years, as ISO dates.
-
-    Source: gov.uk/bank-holidays: eight days a year, moved to the next weekday where they fall on a weekend, and the
-    days that were added or moved since 2020.
-    """
-    days = {day for year in range(first, last + 1) for day in _bank_holidays(year)}
-    return sorted((days - _MOVED) | set(_ADDED))
-
-
-def _bank_holidays(year: int) -> Iterator[str]:
-    easter = _easter(year)
-    whole = [easter - timedelta(days=2), easter + timedelta(days=1), _monday(date(year, 5, 1))]
-    whole += [_monday(date(year, 5, 25)), _monday(date(year, 8, 25))]
-    taken: set[date] = set()
-    for day in (date(year, 1, 1), date(year, 12, 25), date(year, 12, 26)):
-        while day.weekday() > 4 or day in taken:
-            day += timedelta(days=1)
-        taken.add(day)
-    yield from (day.isoformat() for day in (*whole, *taken))
-
-
-def _monday(day: date) -> date:
-    return day + timedelta(days=-day.weekday() % 7)
-
-
-def _easter(year: int) -> date:
-    """Return Easter Sunday, by the method published anonymously in Nature, 1876."""
-    a, (b, c) = year % 19, divmod(year, 100)
-    (d, e), f = divmod(b, 4), (b + 8) // 25
-    h = (19 * a + b - d - (b - f + 1) // 3 + 15) % 30
-    i, k = divmod(c, 4)
-    n = (32 + 2 * e + 2 * i - h - k) % 7
-    month, day = divmod(h + n - 7 * ((a + 11 * h + 22 * n) // 451) + 114, 31)
-    return date(year, month, day + 1)
