@@ -281,7 +281,9 @@ def read_processes(path: Path) -> dict[int, Process]:
             national = np.array([[values["national", lever, str(year)] for lever in levers] for year in years])
             share, n_areas = values["share", "", ""], int(values["areas", "", ""])
         except KeyError as fault:
-            raise CareError(f"The table has no row {fault.args[0]} of {until}", str(path), again) from fault
+            raise CareError(
+                f"The table has no row '{', '.join(fault.args[0]).strip(' ,')}' of {until}", str(path), again
+            ) from fault
         out[until] = Process(
             until=until, **own, correlation=correlation, national=national, share=share, n_areas=n_areas
         )

@@ -1,9 +1,11 @@
 """Estimate over areas how yearly factors differ and move (see `calibration.pooling`), and write published/pooling.csv.
 
-    python -m calibration.pooling_estimate FITS... --to calibration/published/pooling.csv
+    python -m calibration.pooling_estimate FITS --to calibration/published/pooling.csv
 
-FITS are folders with a fit for each area, as `journeys calibrate england --to FITS` writes them; those of a folder are
-all fitted up to the same year, which becomes a row block of the table.
+FITS is a folder with a fit for each area, as `journeys calibrate england --to FITS` writes it. The table has a block of
+rows for each last year from 2022 on, from the figures up to that year alone: for tests of forecasts. Of what is later,
+these blocks rest on two things: the derivatives are taken at the fits, which saw all years, and the level of an area's
+exits from care is its mean over the fitted years. Both hardly matter for how factors differ and move over 145 areas.
 
 What an area's figures say of its factors is taken from its fit as a likelihood: Gaussian around the fit, with the
 derivatives of the figures by the factors, and without the prior of the fit. So the noise of estimating, which is large
@@ -19,7 +21,7 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +30,16 @@ from numpy.typing import NDArray
 
 from abm.errors import CareError
 from abm.files import replacing
+from calibration.fit import Fitted
+from calibration.fitted import FIT, load_fit
 from calibration.levers import LEVERS
 from calibration.pooling import COLUMNS, FIRST_YEAR, OWN, SHIPPED, TAILS, Process, joint, kernel
-from calibration.pooling_evidence import Evidence, evidence_at
+from calibration.pooling_evidence import Evidence, evidence_until
+from calibration.statistics import ENGLAND
 
 Array = NDArray[np.float64]
-ROUNDS, CLOSE = 80, 2e-4
-"""The most rounds, and the largest change of a number in a round at which they end."""
+ROUNDS, STEPS, CLOSE = 80, 6, 2e-4
+"""The most rounds, steps towards the best kernel in each, and the largest change of a number at which rounds end."""
 GUESS = {"between": (0.15, 1.0), "moving": (0.15, 1.0), "passing": (0.08, 1.0)}
 """Weak priors of the spreads, assumed: the middle, and the standard deviation of the logarithm."""
 PERSISTENCE = (0.75, 1.0)
@@ -45,9 +50,13 @@ POOLED_YEARS = 5
 """The step of what all areas share is held towards the levers' common ratio as if it had been seen in so many years
 (assumed): of a handful of years one lever alone says little."""
 GROUPS = 10
+FIRST_UNTIL = 2022
+"""Of one year alone nothing can be said about how factors move."""
 
 
-def estimate_process(evidence: Sequence[Evidence], until: int, start: Process | None = None) -> Process:
+def estimate_process(
+    evidence: Sequence[Evidence], until: int, start: Process | None = None, rounds: int = ROUNDS
+) -> Process:
     """Return the process under which these areas' figures up to `until` are most likely.
 
     Parameters
@@ -56,6 +65,8 @@ def estimate_process(evidence: Sequence[Evidence], until: int, start: Process | 
         Of fits that saw nothing after `until`; an area may have fewer years.
     start
         Where to begin; a guess if None.
+    rounds
+        The most rounds.
 
     Errors
     ------
@@ -75,7 +86,7 @@ def estimate_process(evidence: Sequence[Evidence], until: int, start: Process | 
     if start is not None:
         own = {name: getattr(start, name) for name in OWN}
         correlation, national = start.correlation, start.national
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         kernels = [kernel(n_years, *(own[name][lever] for name in OWN)) for lever in range(n)]
         scales = np.tile(1 / np.sqrt(precision), n_years)
         sigma = joint(kernels, correlation) * scales[:, :, None] * scales[:, None, :]
@@ -152,21 +163,34 @@ def _kernels(moments: Array, own: dict[str, Array], n_areas: int) -> dict[str, A
     out = {name: np.zeros(n) for name in OWN}
     middles = np.r_[[np.log(GUESS[name][0]) for name in ("between", "moving", "passing")], _logit(PERSISTENCE[0])]
     spreads = np.r_[[GUESS[name][1] for name in ("between", "moving", "passing")], PERSISTENCE[1]]
+    years_apart = np.abs(np.subtract.outer(np.arange(n_years), np.arange(n_years)))
     for lever in range(n):
         seen = blocks[:, lever, :, lever]
 
-        def apart(at: Array, seen: Array = seen) -> float:
-            between, moving, passing = np.exp(at[:3])
-            covariance = kernel(n_years, between, moving, 1 / (1 + np.exp(-at[3])), passing) + 1e-10 * np.eye(n_years)
-            _, size = np.linalg.slogdet(covariance)
-            fit = size + float(np.trace(np.linalg.solve(covariance, seen)))
-            return float(n_areas * fit / 2 + (((at - middles) / spreads) ** 2).sum() / 2)
+        def apart(at: Array, seen: Array = seen) -> tuple[float, Array]:
+            """Return the penalised misfit and its gradient."""
+            (between, moving, passing), persistence = np.exp(at[:3]), 1 / (1 + np.exp(-at[3]))
+            covariance = kernel(n_years, between, moving, persistence, passing) + 1e-10 * np.eye(n_years)
+            inverse = np.linalg.inv(covariance)
+            off = (at - middles) / spreads
+            fit = np.linalg.slogdet(covariance)[1] + np.sum(inverse * seen)
+            # By each number: of the covariance, then of the misfit.
+            by_persistence = moving**2 * years_apart * persistence ** np.maximum(years_apart - 1, 0)
+            by = np.stack(
+                [
+                    np.full_like(covariance, 2 * between**2), 2 * moving**2 * persistence**years_apart,
+                    2 * passing**2 * np.eye(n_years), by_persistence * persistence * (1 - persistence),
+                ]
+            )  # fmt: skip
+            gradient = np.einsum("kst,st->k", by, inverse - inverse @ seen @ inverse)
+            return float(n_areas * fit / 2 + (off**2).sum() / 2), n_areas * gradient / 2 + off / spreads
 
         begin = np.r_[
             [np.log(own[name][lever]) for name in ("between", "moving", "passing")], _logit(own["persistence"][lever])
         ]
         bounds = [(np.log(1e-3), np.log(3.0))] * 3 + [(_logit(0.02), _logit(0.98))]
-        found = minimize(apart, begin, method="L-BFGS-B", bounds=bounds).x
+        # A few steps a round do: the rounds go on until nothing moves.
+        found = minimize(apart, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS}).x
         for name, value in zip(("between", "moving", "passing"), np.exp(found[:3]), strict=True):
             out[name][lever] = value
         out["persistence"][lever] = 1 / (1 + np.exp(-found[3]))
@@ -212,11 +236,13 @@ def _national_steps(national: Array, own: dict[str, Array]) -> Array:
 # Spreads, and the table ----------------------------------------------------------------------------------------------
 
 
-def jackknife(evidence: Sequence[Evidence], whole: Process) -> dict[tuple[str, str, str], float]:
+def jackknife(evidence: Sequence[Evidence], whole: Process, rounds: int = ROUNDS) -> dict[tuple[str, str, str], float]:
     """Return the standard error of each number, from leaving out each of GROUPS groups of areas."""
     ordered = sorted(evidence, key=lambda one: one.area)
     parts = [
-        numbers_of(estimate_process([e for k, e in enumerate(ordered) if k % GROUPS != left], whole.until, whole))
+        numbers_of(
+            estimate_process([e for k, e in enumerate(ordered) if k % GROUPS != left], whole.until, whole, rounds)
+        )
         for left in range(GROUPS)
     ]
     scale = (GROUPS - 1) / GROUPS
@@ -267,48 +293,53 @@ def write_table(rows: Iterable[dict[str, str]], path: Path) -> None:
 # Fits on disk --------------------------------------------------------------------------------------------------------
 
 
-def read_evidence(folder: Path, say: Callable[[str], None] = lambda _what: None) -> tuple[list[Evidence], int, str]:
-    """Return what the fits in a folder of fits say, their last year, and the name and mark of their table."""
-    from calibration.fitted import FIT, load_fit
-    from calibration.statistics import ENGLAND
-
-    found: list[Evidence] = []
+def read_fits(folder: Path) -> tuple[list[Fitted], str]:
+    """Return the fits in a folder of fits, and the name and mark of their table. England as one area is left out."""
+    found: list[Fitted] = []
     tables: set[tuple[str, str]] = set()
     for path in sorted(folder.glob(f"*/{FIT}")):
         made = load_fit(path.parent)
-        if made.fitted.area.code == ENGLAND:
-            continue
-        found.append(evidence_at(made.fitted))
-        tables.add((made.statistics["file"], made.statistics["sha256"]))
-        say(made.fitted.area.name)
+        if made.fitted.area.code != ENGLAND:
+            found.append(made.fitted)
+            tables.add((made.statistics["file"], made.statistics["sha256"]))
     if not found:
         raise CareError("There is no fit here", str(folder), "Make them: journeys calibrate england --to FOLDER")
-    until = FIRST_YEAR + max(one.n_years for one in found) - 1
     if len(tables) != 1:
         raise CareError("These fits were made from different tables", str(folder), "Make them from one table")
     ((file, mark),) = tables
-    return found, until, f"{file} {mark[:12]}"
+    return found, f"{file} {mark[:12]}"
+
+
+def table_from(fits: Sequence[Fitted], source: str, say: Callable[[str], None]) -> list[dict[str, str]]:
+    """Return the rows of the table: of each last year from FIRST_UNTIL to that of the fits."""
+    last = max(fitted.fitted_to for fitted in fits)
+    years = range(FIRST_UNTIL, last + 1)
+    seen: dict[int, list[Evidence]] = {until: [] for until in years}
+    for fitted in fits:
+        for until, one in zip(years, evidence_until(fitted, years), strict=True):
+            seen[until].append(one)
+        say(fitted.area.name)
+    rows = []
+    for until, evidence in seen.items():
+        process = estimate_process(evidence, until)
+        rows += table_of(process, jackknife(evidence, process), source)
+        say(f"up to {until}")
+    return rows
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Estimate the process of each folder of fits and write the table."""
+    """Estimate the process from a folder of fits and write the table."""
     parser = argparse.ArgumentParser(description="Estimate how yearly factors differ and move, over areas.")
-    parser.add_argument("fits", nargs="+", type=Path, help="folders of fits, each to one last year")
+    parser.add_argument("fits", type=Path, help="a folder of fits, as 'journeys calibrate england' writes it")
     parser.add_argument("--to", type=Path, default=SHIPPED, help="the table to write")
     asked = parser.parse_args(argv)
     try:
-        blocks = sorted((block for folder in asked.fits for block in _blocks(folder)), key=lambda block: block[0])
-        write_table((row for _, rows in blocks for row in rows), asked.to)
+        fits, source = read_fits(asked.fits)
+        write_table(table_from(fits, source, print), asked.to)
     except CareError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def _blocks(folder: Path) -> Iterator[tuple[int, list[dict[str, str]]]]:
-    evidence, until, source = read_evidence(folder, lambda what: print(f"{folder}: {what}"))
-    process = estimate_process(evidence, until)
-    yield until, table_of(process, jackknife(evidence, process), source)
 
 
 if __name__ == "__main__":

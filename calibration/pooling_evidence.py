@@ -7,6 +7,7 @@ approximation). In a small area the figures say little and the prior much: so it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,15 +65,26 @@ def evidence_of(
 
 
 def evidence_at(fitted: Fitted) -> Evidence:
-    """Return what the figures of a fit say around it; the derivatives are made anew, at the fit (2 seconds)."""
-    n_years = len(fitted.logs)
+    """Return what the figures of a fit say around it; the derivatives are made anew, at the fit (1 to 4 seconds)."""
+    return evidence_until(fitted, [fitted.fitted_to])[0]
+
+
+def evidence_until(fitted: Fitted, years: Sequence[int]) -> list[Evidence]:
+    """Return what the figures of a fit up to each of these years say around it."""
+    n_years, n = fitted.logs.shape
     model = YearlyModel(MeanField(JOURNEY, make_grid(JOURNEY)), fitted.book, fitted.scenario, n_years)
     model.correction = fitted.correction
     seen = observed_figures(fitted.targets, n_years)
     sd, figures = weights(seen), model(fitted.logs)
     jacobian = _jacobian(model, fitted.logs, figures, seen.known, None) / sd[seen.known][:, None]
     children = float(fitted.scenario.plan.ages.sum())
-    return evidence_of(fitted.area.code, fitted.logs, jacobian, figures, seen.value, sd, children)
+    out = []
+    for until in years:
+        # Figures of a year depend on factors up to that year alone.
+        k = min(n_years, until - fitted.scenario.first_year + 1)
+        early = jacobian[np.nonzero(seen.known)[0] < k, : k * n]
+        out.append(evidence_of(fitted.area.code, fitted.logs[:k], early, figures[:k], seen.value[:k], sd[:k], children))
+    return out
 
 
 def own_scales(process: Process, evidence: Evidence) -> Array:
