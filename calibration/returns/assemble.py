@@ -192,8 +192,8 @@ def assemble(
         "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
     }  # fmt: skip
     return Observed(
-        journey, population, rows, inferred, first_year, n_weeks, np.maximum(seen_from, first_week), seen_to.copy(), sees,
-        ~in_care | people["clock_known"].to_numpy(), people.select("care", "need"), told,
+        journey, population, rows, inferred, first_year, n_weeks, np.maximum(seen_from, first_week), seen_to.copy(),
+        sees, ~in_care | people["clock_known"].to_numpy(), people.select("care", "need"), told,
     )  # fmt: skip
 
 
