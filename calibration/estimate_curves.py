@@ -170,7 +170,7 @@ def _states(journey: Journey, keys: tuple[str, ...]) -> NDArray[np.bool_]:
 def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float = LEVEL) -> pl.DataFrame:
     """Return the curve as a table with COLUMNS, from week 0 to the last with FEWEST_AT_RISK children at risk.
 
-    `series` is STILL or a way out; `events` are those since the row before, of this series. With `hide` a series has a
+    Where fewer are at risk in the first week there is no curve, however many come into sight later. `series` is STILL or a way out; `events` are those since the row before, of this series. With `hide` a series has a
     row only after FEWEST_EVENTS more of its events, so no smaller number can be read off.
 
     Errors
@@ -182,6 +182,8 @@ def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float
     keep = n >= FEWEST_AT_RISK
     stop = int(np.argmin(keep)) if not keep.all() else keep.size
     at, n, d, by_way, still, low, high = (a[:stop] for a in (at, n, d, by_way, still, low, high))
+    if not stop:
+        return pl.DataFrame(schema=_SCHEMA)
     frames = [_series(curve.key, STILL, at, n, d, still, low, high, 1.0, hide)]
     for number, (label, _) in enumerate(curve.ways):
         share, least, most = _incidence(n, d, by_way[:, number], still, level)
