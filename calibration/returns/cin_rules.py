@@ -135,7 +135,8 @@ def _one_plan(plans: pl.DataFrame, rule: Rule, column: str, findings: Findings) 
         return plans
     plans = plans.sort("child", "start", "end", nulls_last=True)
     end = pl.col("end").fill_null(_OPEN)
-    follows = (pl.col("start") < _end_before(["child"], end)).fill_null(False)
+    again = (pl.struct("child", "start") == pl.struct("child", "start").shift(1)).fill_null(False)
+    follows = (pl.col("start") < _end_before(["child"], end)).fill_null(False) | again
     plans = plans.with_columns(follows.alias("_follows"))
     findings.add_rows(rule, plans.filter("_follows"), column)
     run = (~pl.col("_follows")).cum_sum().alias("_run")
