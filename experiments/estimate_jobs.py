@@ -82,7 +82,7 @@ def estimate_folder(
     drawn = curves(log if weeks is None else log.within(weeks), hide=hide)
     area = _area(manifest)
     banner = SIMULATED if not log.observed else SHOWN if hide else INSIDE
-    source = f"Estimated from {'returns' if log.observed else 'a simulated log'} of {area} by calibration/estimate.py"
+    source = f"Estimated from {'returns' if log.observed else 'a simulated log'}{area and f' of {area}'}"
     files = [RATES, CURVES, PAGE, *([] if hide else [BOOK])]
     with writing(to):
         to.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,8 @@ def estimate_folder(
             with replacing(to / name) as part:
                 _harmless(table).with_columns(cs.float().round_sig_figs(6)).write_csv(part)
         with replacing(to / PAGE) as part:
-            text = curves_page(drawn, f"How long children stay, and how they leave: {area}", banner, _told(found, hide))
+            title = "How long children stay, and how they leave" + (f": {area}" if area else "")
+            text = curves_page(drawn, title, banner, _told(found, hide))
             part.write_text(text, encoding="utf-8", newline="\n")
         if not hide:
             write_rates(JOURNEY, rates_from(found, book), to / BOOK, "derived", source)
@@ -129,7 +130,7 @@ def _weeks_of(years: tuple[int, int], first_year: Any, n_weeks: int, folder: Pat
 def _area(manifest: dict[str, Any]) -> str:
     area = manifest.get("area", "")
     name = area.get("name", area.get("code", "")) if isinstance(area, dict) else str(area)
-    return name or "an area that is not named"
+    return str(name)
 
 
 def _told(found: Estimates, hide: bool) -> list[str]:

@@ -84,7 +84,7 @@ def test_what_returns_show_is_counted_as_in_the_run(tmp_path):
 
 @pytest.mark.slow
 def test_intervals_from_returns_hold_the_rates(tmp_path):
-    """Twelve areas of 20,000 children, three years; over cells with five events to be expected whose rate has one value.
+    """Twelve areas of 20,000 children, three years; cells of five events to be expected whose rate has one value.
 
     Of some 1,050 intervals 93 to 97% must hold: three standard errors from 95%.
     """
