@@ -38,7 +38,9 @@ MISSING_YEARS = Rule(
 )
 
 
-def read_care(paths: Iterable[Path], findings: Findings, *, year: int | None = None) -> CareTables:
+def read_care(
+    paths: Iterable[Path], findings: Findings, *, year: int | None = None, named_by_start: bool = False
+) -> CareTables:
     """Read returns of one authority, of one year or of several.
 
     Parameters
@@ -49,6 +51,8 @@ def read_care(paths: Iterable[Path], findings: Findings, *, year: int | None = N
         Where all that is wrong is told; files are numbered there, as in the tables.
     year
         The year ending 31 March of files that do not tell theirs.
+    named_by_start
+        A file or folder named by one year ("2023") is of the year that begins on 1 April of it.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def read_care(paths: Iterable[Path], findings: Findings, *, year: int | None = N
         When no Episodes or no Header is found, a needed column is missing, the year of a file cannot be told or is
         plainly another than it says, no episode can be used, or a file cannot be opened.
     """
-    parts = read_parts([Path(path) for path in paths], findings, year)
+    parts = read_parts([Path(path) for path in paths], findings, year, named_by_start=named_by_start)
     years = _years(parts, findings)
     children = read_children(parts, findings)
     rows = read_episodes(parts, findings)

@@ -132,13 +132,17 @@ def recognises(path: Path) -> bool:
     return any(table_of(text) for text in texts)
 
 
-def read_parts(paths: Iterable[Path], findings: Findings, year: int | None = None) -> list[Part]:
+def read_parts(
+    paths: Iterable[Path], findings: Findings, year: int | None = None, *, named_by_start: bool = False
+) -> list[Part]:
     """Read every table of SSDA903 in these files and folders, with the year of each row.
 
     Parameters
     ----------
     year
         The year ending 31 March of files that do not tell theirs.
+    named_by_start
+        A name with one year ("2023") means the year that begins on 1 April of it, not the one that ends on 31 March.
 
     Raises
     ------
@@ -162,7 +166,7 @@ def read_parts(paths: Iterable[Path], findings: Findings, year: int | None = Non
                 ", ".join(source.name for source in findings.sources[:5]),
                 f"It has the columns {', '.join(COLUMNS[needed][:6])}, in a CSV or Excel file.",
             )
-    told = {id(text): _year_told(names) for text, _, names in found}
+    told = {id(text): _year_told(names, named_by_start) for text, _, names in found}
     by_folder: dict[Path, set[int]] = {}
     for text, _, _ in found:
         if known := told[id(text)]:
@@ -233,7 +237,8 @@ def refuse_another_year(frame: pl.DataFrame, findings: Findings) -> None:
             raise CareError(
                 f"{100 * late / rows:.0f}% of the episodes begin after 31 March {year}, the end of the file's year",
                 findings.sources[file].name,
-                f"Name it by the year it is of: '{year}-{(year + 1) % 100:02}' is the one that ends in {year + 1}.",
+                f"Name it by the year it is of: '{year}-{(year + 1) % 100:02}' is the one that ends in {year + 1}. If "
+                "all your files are named by the year in which they begin, say so (named by start).",
             )
         if not within and rows >= 20:
             findings.add(NOTHING_IN_YEAR, file)
@@ -249,16 +254,22 @@ def end_of(year: int) -> date:
     return date(year, 3, 31)
 
 
-def _year_told(names: Iterable[str]) -> int | None:
-    return next((year for year in map(year_in, names) if year), None)
+def _year_told(names: Iterable[str], named_by_start: bool) -> int | None:
+    years = (year_in(name, named_by_start=named_by_start) for name in names)
+    return next((year for year in years if year), None)
 
 
-def year_in(words: str) -> int | None:
+def year_in(words: str, *, named_by_start: bool = False) -> int | None:
     """Return the year ending 31 March that stands in a name; None where none or several do.
 
     "2023-24", "2023_2024", "202324", "23-24" and "2024" are 2024; so is "2024-03-31". Other dates tell nothing.
+
+    Parameters
+    ----------
+    named_by_start
+        "2023" alone is 2024 too.
     """
-    years = set(_ends_in(words))
+    years = set(_ends_in(words, int(named_by_start)))
     return years.pop() if len(years) == 1 else None
 
 
@@ -272,7 +283,7 @@ _SHORT = re.compile(r"(?<!\d)(\d\d)[-_/](\d\d)(?!\d)|(?<!\d)(1\d|2[1-9]|[3-9]\d)
 _YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 
 
-def _ends_in(words: str) -> Iterator[int]:
+def _ends_in(words: str, on: int) -> Iterator[int]:
     def taken(pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         nonlocal words
         yield from pattern.finditer(words)
@@ -291,4 +302,4 @@ def _ends_in(words: str) -> Iterator[int]:
         first, second = int(match[1] or match[3]), int(match[2] or match[4])
         if second == first + 1:
             yield 2000 + second
-    yield from (int(match[1]) for match in _YEAR.finditer(words))
+    yield from (int(match[1]) + on for match in _YEAR.finditer(words))

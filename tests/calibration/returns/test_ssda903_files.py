@@ -30,6 +30,12 @@ def test_the_year_in_a_name(name: str, year: int | None) -> None:
     assert year_in(name) == year
 
 
+def test_names_may_be_those_of_the_year_in_which_returns_begin(tmp_path: Path) -> None:
+    assert [year_in(name, named_by_start=True) for name in ("2023", "2023-24", "23-24", "2024-03-31")] == [2024] * 4
+    write(tmp_path, {2021: ["A 10/05/2021 S V2 N8 U6 PR4 - -"]})
+    assert read_care([tmp_path], Findings(), named_by_start=True).years == (2022,)
+
+
 @pytest.mark.parametrize("name", ["episodes.csv", "x.csv", "header 1.csv"])
 def test_the_table_is_told_by_its_columns_and_not_by_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "2021-22").mkdir()

@@ -177,6 +177,30 @@ def test_trap_3_dec_without_rec(tmp_path: Path) -> None:
     assert told(findings, "903-dec-without-rec") == [("episodes_2022.csv", 2, "REC"), ("episodes_2022.csv", 3, "REC")]
 
 
+@pytest.mark.parametrize(("rec", "kept"), [("E4A", "E4A"), ("-", "-"), ("X1", "X1")])
+def test_trap_3_an_episode_that_runs_into_a_new_period_keeps_the_reason_it_gives(
+    tmp_path: Path, rec: str, kept: str
+) -> None:
+    write(tmp_path, {2022: [f"A 10/05/2021 S C1 N1 U6 PR1 10/07/2021 {rec}", "A 01/07/2021 S C1 N1 U6 PR1 - -"]})
+    tables, _ = read(tmp_path)
+    assert line(tables)[0] == ("A", "2021-05-10", "2021-07-01", kept)
+
+
+def test_trap_3_dec_without_rec_on_the_day_of_a_new_period_is_not_x1(tmp_path: Path) -> None:
+    write(tmp_path, {2022: ["A 10/05/2021 S C1 N1 U6 PR1 10/06/2021 -", "A 10/06/2021 S C1 N1 K2 PR4 - -"]})
+    tables, _ = read(tmp_path)
+    assert line(tables)[0] == ("A", "2021-05-10", "2021-06-10", "-")
+    assert with_homes(tables.episodes)["period"].to_list() == [0, 1]
+
+
+def test_trap_3_without_a_reason_what_follows_that_day_goes_on_unless_it_starts(tmp_path: Path) -> None:
+    # Tables of other returns may have no REC at all.
+    write(tmp_path, {2022: ["A 10/05/2021 S C1 N1 U6 PR1 10/06/2021 X1", "A 10/06/2021 P C1 N1 K2 PR4 - -"]})
+    episodes = read(tmp_path)[0].episodes.with_columns(pl.lit(None, pl.String).alias("rec"))
+    assert with_homes(episodes).select("period", "moved").rows() == [(0, False), (0, True)]
+    assert with_homes(episodes.with_columns(rne=pl.lit("S")))["period"].to_list() == [0, 1]
+
+
 # 4. Legal changes and the same carer ----------------------------------------------------------------------------------
 
 
@@ -457,6 +481,8 @@ def test_trap_13_births_cut_to_the_month_are_put_in_its_middle(tmp_path: Path) -
     assert births.pop("C03") == date(2021, 5, 10)
     assert set(births.values()) == {date(2012, 6, 15)}
     assert told(findings, "903-births-cut") == [("header_2022.csv", None, "DOB")]
+    (done,) = findings.frame().filter(pl.col("rule") == "903-births-cut")["what_was_done"]
+    assert done.endswith("So for 20 children.")
 
 
 def test_trap_13_a_few_births_on_the_first_are_left_as_they_are(tmp_path: Path) -> None:
