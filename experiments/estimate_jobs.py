@@ -93,7 +93,8 @@ def estimate_folder(
                 _harmless(table).with_columns(cs.float().round_sig_figs(6)).write_csv(part)
         with replacing(to / PAGE) as part:
             title = "How long children stay, and how they leave" + (f": {area}" if area else "")
-            text = curves_page(drawn, title, banner, _told(found, hide))
+            few = f"under {FEWEST} children" if hide else "none"
+            text = curves_page(drawn, title, banner, _told(found, hide), nothing_yet=few)
             part.write_text(text, encoding="utf-8", newline="\n")
         if not hide:
             write_rates(JOURNEY, rates_from(found, book), to / BOOK, "derived", source)

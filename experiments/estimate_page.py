@@ -26,17 +26,27 @@ LONGEST = {"in_assessment": 26, "on_need_plan": 156, "on_protection_plan": 208, 
 LABELS = {curve.key: curve.label for curve in CURVES}
 
 
-def curves_page(curves: pl.DataFrame, title: str, banner: str, about: Sequence[str]) -> str:
-    """Return the page of the curves of `calibration.estimate_curves.curves`; `about` are sentences that stand first."""
+def curves_page(
+    curves: pl.DataFrame, title: str, banner: str, about: Sequence[str], *, nothing_yet: str = "none"
+) -> str:
+    """Return the page of the curves of `calibration.estimate_curves.curves`.
+
+    Parameters
+    ----------
+    about
+        Sentences that stand first.
+    nothing_yet
+        What a cell says of a way in which nobody is shown to have left so far.
+    """
     parts = [f'<p class="lead">{escape(line)}</p>' for line in about]
     for key in curves["curve"].unique(maintain_order=True):
-        parts.append(_section(key, curves.filter(pl.col("curve") == key)))
+        parts.append(_section(key, curves.filter(pl.col("curve") == key), nothing_yet))
     if not curves.height:
         parts.append("<p>There is no curve: too few children were watched in any of these states.</p>")
     return page(title, banner, parts)
 
 
-def _section(key: str, frame: pl.DataFrame) -> str:
+def _section(key: str, frame: pl.DataFrame, nothing_yet: str) -> str:
     label = LABELS.get(key, key.replace("_", " "))
     shown = frame.filter(pl.col("week") <= LONGEST.get(key, frame["week"].max()))
     names = [STILL, *(s for s in shown["series"].unique(maintain_order=True) if s != STILL)]
@@ -44,7 +54,7 @@ def _section(key: str, frame: pl.DataFrame) -> str:
     chart = chart_of(key, label, shown, names, words)
     drawing(chart)  # nothing that runs, loads or links
     figure = f'<div class="scroll" role="region" aria-label="{escape(label)}: chart" tabindex="0">{chart}</div>'
-    return f"<section><h2>{escape(label)}</h2>\n<figure>{figure}</figure>\n{_table(label, shown, names)}</section>"
+    return f"<section><h2>{escape(label)}</h2>\n<figure>{figure}</figure>\n{_table(label, shown, names, nothing_yet)}</section>"
 
 
 def _words(label: str, frame: pl.DataFrame, names: Sequence[str]) -> str:
@@ -146,7 +156,7 @@ def _at(frame: pl.DataFrame, name: str, week: int) -> tuple[float, float, float,
     return rows.select("share", "low", "high", "at_risk").row(-1) if rows.height else None
 
 
-def _table(label: str, frame: pl.DataFrame, names: Sequence[str]) -> str:
+def _table(label: str, frame: pl.DataFrame, names: Sequence[str], nothing_yet: str) -> str:
     last = int(frame["week"].max() or 0)  # type: ignore[arg-type]
     rows = []
     told = [w for w in TOLD_AT if w <= last]
@@ -157,7 +167,7 @@ def _table(label: str, frame: pl.DataFrame, names: Sequence[str]) -> str:
         cells = [_time(week).replace(" ", "&nbsp;"), _interval(now)]
         for name in names[1:]:
             there = _at(frame, name, week)
-            cells.append("" if there is None else _interval(there))
+            cells.append(escape(nothing_yet) if there is None or there[0] == 0 else _interval(there))
         rows.append([*cells, f"{now[3]:,}"])
     head = ["After", *names, "Children at risk"]
     return table(f"{label}: share of children, with 95% intervals", head, rows, numbers=range(1, len(head)))
