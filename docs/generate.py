@@ -29,6 +29,8 @@ from calibration.behaviours import read_behaviours
 from calibration.behaviours_page import reference_behaviours
 from calibration.levers import LEVERS
 from calibration.rates import read_rates
+from calibration.returns import cin_codes
+from calibration.returns.cin_page import reference_annex_a, reference_cin
 from calibration.returns.ssda903_codes import CODES
 from calibration.returns.ssda903_page import reference_ssda903, rules
 from calibration.statutory import read_sources, read_statutes
@@ -67,6 +69,8 @@ def pages() -> dict[Path, str]:
         "statutory_clocks.md": reference_statutes(read_statutes(), read_sources()),
         "behaviours.md": reference_behaviours(read_behaviours(), JOURNEY),
         "ssda903.md": reference_ssda903(CODES, rules()),
+        "cin_census.md": reference_cin(cin_codes.CODES),
+        "annex_a.md": reference_annex_a(),
         "journey_as_text.md": f"# The journey as text\n\n```text\n{listing(JOURNEY)}```\n",
     }
     made = {REFERENCE / name: NOTICE + text for name, text in texts.items()}

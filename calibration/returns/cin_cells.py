@@ -110,7 +110,8 @@ def typed(module: Module, frame: pl.DataFrame, findings: Findings) -> pl.DataFra
         if told.kind != "key" and told.element not in filled:
             frame = frame.with_columns(pl.lit(None, _KINDS.get(told.codes) or _KINDS[told.kind]).alias(told.element))
         elif told.kind == "date":
-            frame = read_dates(frame, [told.element], findings)
+            # A birth may have been cut to its month for privacy.
+            frame = read_dates(frame, [told.element], findings, months="birth" in told.name)
         elif told.kind == "code":
             frame = _codes(frame, told, findings)
         elif told.kind == "yes":

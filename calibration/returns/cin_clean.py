@@ -35,6 +35,11 @@ BIRTH_AHEAD = Rule(
     "It was read as the date on which the birth is expected.", f"{SPEC}: ExpectedPersonBirthDate", "mended",
 )  # fmt: skip
 NO_BIRTH = Rule("cin-no-birth", "The child has neither a date of birth nor an expected one.", "It was kept.", SPEC)
+BIRTHS_CUT = Rule(
+    "cin-births-cut", "Births are cut to the first of the month, as is done for privacy.",
+    "Births on the first were put on the 15th, or on the child's first referral where that is earlier.",
+    effect="mended",
+)  # fmt: skip
 NOT_A_CHILD_ROW = Rule(
     "cin-no-identifiers", "The child is not in ChildIdentifiers.", "It was kept, without birth and sex.", SPEC
 )
@@ -72,6 +77,7 @@ NO_CLOSURE = Rule(
 PARTS = tuple(module.table for module in MODULES if module.table not in ("children", "referrals"))
 """Modules that belong to a referral."""
 _ORDER = ("year", "file", "row")
+_MANY, _NEARLY_ALL = 20, 0.9
 
 
 def clean(
@@ -103,7 +109,7 @@ def clean(
     done = {name: _once(name, frame, numbers, last, findings) for name, frame in modules.items()}
     named = [frame.select("child", "file", "row", "year") for frame in (referrals, *done.values())]
     children = _children(parts["children"], pl.concat(named), findings)
-    return {"children": children, "referrals": referrals, **done}
+    return {"children": _uncut(children, referrals, findings), "referrals": referrals, **done}
 
 
 # Children -------------------------------------------------------------------------------------------------------------
@@ -131,6 +137,21 @@ def _children(rows: pl.DataFrame, named: pl.DataFrame, findings: Findings) -> pl
     )
     findings.add_rows(NOT_A_CHILD_ROW, others, "LAchildID")
     return pl.concat([children, others], how="diagonal_relaxed").sort("child")
+
+
+def _uncut(children: pl.DataFrame, referrals: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """Put births in the middle of their month where nearly all are on its first day."""
+    births = children.drop_nulls("birth")
+    on_first = pl.col("birth").dt.day() == 1
+    if births.height < _MANY or births.select(on_first.mean()).item() < _NEARLY_ALL:
+        return children
+    for (file,), rows in births.filter(on_first).group_by("file", maintain_order=True):
+        done = f"{BIRTHS_CUT.action} So for {rows.height} children."
+        findings.add(BIRTHS_CUT, int(str(file)), None, "PersonBirthDate", done)
+    first = referrals.group_by("child").agg(pl.col("referred").min().alias("_first"))
+    children = children.join(first, on="child", how="left", maintain_order="left")
+    middle = pl.min_horizontal(pl.col("birth") + pl.duration(days=14), pl.max_horizontal("birth", "_first"))
+    return children.with_columns(pl.when(on_first).then(middle).otherwise("birth").alias("birth")).drop("_first")
 
 
 # Referrals ------------------------------------------------------------------------------------------------------------

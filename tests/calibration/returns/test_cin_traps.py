@@ -88,6 +88,26 @@ def test_a_date_of_birth_that_changes_is_the_latest(tmp_path: Path) -> None:
     assert told(findings, "cin-birth-changed") == [("cin_2023.xml", 11, "PersonBirthDate")]
 
 
+def test_births_cut_to_the_month_are_put_in_its_middle(tmp_path: Path) -> None:
+    cut = [child(f"C{i:02}", case("2023-05-08"), birth=f"2015-{i % 12 + 1:02}-01") for i in range(29)]
+    cut += [child("N", case("2023-05-08"), birth="2023-05-01"), child("X", case("2023-05-08"), birth="2015-05-23")]
+    tables, findings = read_children(tmp_path, *cut)
+    births = dict(rows(tables.children, "child", "birth"))
+    assert (births["C00"], births["N"], births["X"]) == ("2015-01-15", "2023-05-08", "2015-05-23")
+    assert told(findings, "cin-births-cut") == [("cin_2024.xml", None, "PersonBirthDate")]
+    # A few births on the first are what they are.
+    (tmp_path / "few").mkdir()
+    tables, findings = read_children(tmp_path / "few", *cut[:12])
+    assert ("C00", "2015-01-01") in rows(tables.children, "child", "birth")
+    assert findings.counts() == {}
+
+
+def test_a_birth_that_is_a_month(tmp_path: Path) -> None:
+    tables, findings = read_children(tmp_path, child("A", case("2023-05-08"), birth="2015-05"))
+    assert rows(tables.children, "birth") == [("2015-05-01",)]
+    assert findings.counts() == {"date-month-only": 1}
+
+
 # 2. Yes and no --------------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +193,7 @@ def test_what_is_after_the_census_is_not_used(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_year_than_it_says_is_refused(tmp_path: Path) -> None:
-    children = [child(f"C{i}", case(f"2023-0{i % 8 + 1}-11")) for i in range(40)]
+    children = [child(f"C{i}", case(f"2023-0{i % 8 + 1}-11"), birth="2015-05-04") for i in range(40)]
     with pytest.raises(
         CareError, match="100% of the referrals are after the last day of the file's census, 2022-03-31"
     ):
