@@ -54,7 +54,8 @@ def _section(key: str, frame: pl.DataFrame, nothing_yet: str) -> str:
     chart = chart_of(key, label, shown, names, words)
     drawing(chart)  # nothing that runs, loads or links
     figure = f'<div class="scroll" role="region" aria-label="{escape(label)}: chart" tabindex="0">{chart}</div>'
-    return f"<section><h2>{escape(label)}</h2>\n<figure>{figure}</figure>\n{_table(label, shown, names, nothing_yet)}</section>"
+    told = _table(label, shown, names, nothing_yet)
+    return f"<section><h2>{escape(label)}</h2>\n<figure>{figure}</figure>\n{told}</section>"
 
 
 def _words(label: str, frame: pl.DataFrame, names: Sequence[str]) -> str:
