@@ -104,9 +104,9 @@ def stays(log: Log) -> Stays:
     state[first], state[event] = log.state, tables.target[edge[event]]
     source[first], source[event] = log.state, tables.source[edge[event]]
     least[first], least[event] = log.history, tables.history[edge[event]]
-    for row in np.flatnonzero(event & (source != np.roll(state, 1)))[:1]:
-        where = f"the event log, week {week[row]}"
-        raise CareError("An event does not begin in the state the child was in", where, "Read the returns again")
+    if (event & (source != np.roll(state, 1))).any():
+        words = "An event does not begin in the state the child was in"
+        raise CareError(words, "the event log", "Read the returns again")
     # Each child's numbers are greater than those of the children before it: so nothing runs over from one to the next.
     history = np.maximum.accumulate(of * N_HISTORIES + least) - of * N_HISTORIES
     restarts = opens | (tables.clock[state] != tables.clock[source])
