@@ -94,6 +94,10 @@ def quality_page(findings: Findings, about: Mapping[str, str]) -> str:
     effects = list(_SAID)
     order = sorted(counts, key=lambda code: (effects.index(findings.rule(code).effect), -counts[code], code))
     frame = findings.frame()
+    by_effect = {
+        effect: [n for code, n in counts.items() if findings.rule(code).effect == effect] for effect in effects
+    }
+    sums = [(escape(_SAID[e]), f"{len(ns):,}", f"{sum(ns):,}") for e, ns in by_effect.items()]
     rows = [
         (f'<a href="#{escape(code)}">{escape(findings.rule(code).sentence)}</a>', _SAID[findings.rule(code).effect],
          f"{counts[code]:,}", escape(findings.rule(code).reference))
@@ -108,22 +112,23 @@ def quality_page(findings: Findings, about: Mapping[str, str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>Quality of the data</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-        '<div class="banner"><div class="wrap"><p><strong>Made from a return about children.</strong> Keep it inside '
-        "the authority: counts can be small numbers. It names files, rows and columns, and no value of any cell.",
-        "</p></div></div>",
+        '<header class="banner"><div class="wrap"><p><strong>Made from a return about children.</strong> Keep it '
+        "inside the authority: counts can be small numbers. It names files, rows and columns, and no value of any cell.",
+        "</p></div></header>",
         '<main class="wrap">\n<h1>Quality of the data</h1>',
         f'<p class="lead">{len(findings):,} findings by {len(counts)} rules in {len(sources)} files and sheets. '
         f"Nothing was left out without a finding. All of them are in <code>{TABLE}</code> beside this page.</p>",
         f"<dl>{told}</dl>" if told else "",
-        "<h2>What was read</h2>",
-        _table("Files and sheets", ("File", "Read as", "Year ending 31 March", "Rows"), sources, right=(3,)),
         "<h2>What was found</h2>",
+        _table("What findings did to the data", ("What they did", "Rules", "Findings"), sums, right=(1, 2)),
         _table("Rules that were broken", ("Rule", "What it did", "Findings", "Reference"), rows, right=(2,))
         if rows
         else "<p>Nothing.</p>",
     ]
     for code in order:
         parts.append(_section(findings, code, frame.filter(pl.col("rule") == code)))
+    head = ("File", "Read as", "Year ending 31 March", "Rows")
+    parts += ["<h2>What was read</h2>", _table("Files and sheets", head, sources, right=(3,))]
     parts.append("</main>\n</body>\n</html>\n")
     return "\n".join(part for part in parts if part)
 
