@@ -113,7 +113,7 @@ def quality_page(findings: Findings, about: Mapping[str, str]) -> str:
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>Quality of the data</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
         '<header class="banner"><div class="wrap"><p><strong>Made from a return about children.</strong> Keep it '
-        "inside the authority: counts can be small numbers. It names files, rows and columns, and no value of any cell.",
+        "inside the authority: counts can be small numbers. It names files, rows and columns, and no value of a cell.",
         "</p></div></header>",
         '<main class="wrap">\n<h1>Quality of the data</h1>',
         f'<p class="lead">{len(findings):,} findings by {len(counts)} rules in {len(sources)} files and sheets. '
