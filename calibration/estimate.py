@@ -127,11 +127,10 @@ def estimate(
     )  # fmt: skip
 
 
-def rates_from(estimates: Estimates, book: RateBook, source: str = "") -> RateBook:
+def rates_from(estimates: Estimates, book: RateBook) -> RateBook:
     """Return the book with its factors moved to what was estimated: what a fit can start from, and a run can use.
 
-    `book` is the one that the estimates lean on. Rates of which the log says nothing stay. `source` tells where the log
-    came from; the rows that moved are marked `derived` with it when the book is written.
+    `book` is the one that the estimates lean on. Rates of which the log says nothing stay.
     """
     found = estimates.shrunk
     return fitted_book(

@@ -170,8 +170,9 @@ def _states(journey: Journey, keys: tuple[str, ...]) -> NDArray[np.bool_]:
 def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float = LEVEL) -> pl.DataFrame:
     """Return the curve as a table with COLUMNS, from week 0 to the last with FEWEST_AT_RISK children at risk.
 
-    Where fewer are at risk in the first week there is no curve, however many come into sight later. `series` is STILL or a way out; `events` are those since the row before, of this series. With `hide` a series has a
-    row only after FEWEST_EVENTS more of its events, so no smaller number can be read off.
+    Where fewer are at risk in the first week there is no curve, however many come into sight later. `series` is STILL
+    or a way out; `events` are those since the row before, of this series. With `hide` a series has a row only after
+    FEWEST_EVENTS more of its events, and shares have three digits.
 
     Errors
     ------
