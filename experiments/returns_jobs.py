@@ -77,7 +77,9 @@ def read(
             f"{option} is for two returns, and there is one", "journeys returns read",
             "Add the files of the other return, or leave the option out",
         )  # fmt: skip
-    between = _link(link) if link is not None else Link() if same_ids else None
+    # The lists of Annex A have one number for a child.
+    same = same_ids or set(sorted_files) == {ANNEX_A}
+    between = _link(link) if link is not None else Link() if same and care is not None and need is not None else None
     observed = assemble(care, need, findings, link=between)
     about = _about(sorted_files, observed, care, need, between)
     with results.new_folder(target) as folder:
@@ -137,9 +139,15 @@ def _link(path: Path) -> Link:
         care = next((by_key[key] for key in _CARE_KEYS if key in by_key), None)
         need = next((by_key[key] for key in _NEED_KEYS if key in by_key), None)
         if care and need:
-            keys = [pl.col(name).str.strip_chars().str.to_uppercase().alias(to) for name, to in
-                    ((care, "care"), (need, "need"))]  # fmt: skip
-            return Link(table.frame.select(keys).drop_nulls())
+            keys = [pl.col(name).str.to_uppercase().alias(to) for name, to in ((care, "care"), (need, "need"))]
+            pairs = table.frame.select(*keys, "row").drop_nulls().unique(["care", "need"], keep="first")
+            twice = pairs.filter(pl.col("care").is_duplicated() | pl.col("need").is_duplicated()).sort("row")
+            if twice.height:
+                raise CareError(
+                    "The table links a child to two others", f"{path}, row {twice['row'][0]}",
+                    "Each number may stand once in each column",
+                )  # fmt: skip
+            return Link(pairs.select("care", "need"))
     raise CareError("The table that links children has other columns", str(path), _LINK)
 
 
@@ -148,10 +156,11 @@ def _about(
     link: Link | None,
 ) -> dict[str, str]:  # fmt: skip
     """Return what is told at the top of the quality page and in the manifest."""
-    last = observed.first_year + -(-observed.n_weeks // 52) - 1
     told = {
-        "Returns": ", ".join(f"{kind} ({len(paths)} files)" for kind, paths in files.items()),
-        "Years of the log": f"ending 31 March {observed.first_year} to {last}",
+        "Returns": ", ".join(
+            f"{kind} ({len(paths)} {'file' if len(paths) == 1 else 'files'})" for kind, paths in files.items()
+        ),
+        "Years of the log": "ending 31 March " + _span(observed.first_year, observed.last_year),
         "Children in the log": f"{observed.told['children']:,}",
         "Events": f"{observed.told['events']:,}",
         "Events filled in": f"{observed.told['inferred']:,}, because the journey needs a step that no return tells",
@@ -161,7 +170,7 @@ def _about(
             years = list(tables.years)
             gaps = sorted(set(range(years[0], years[-1] + 1)) - set(years))
             lacks = f"; no file of {', '.join(map(str, gaps))}" if gaps else ""
-            told[f"Years of {name}"] = f"{years[0]} to {years[-1]}{lacks}"
+            told[f"Years of {name}"] = _span(years[0], years[-1]) + lacks
     if care is None or need is None:
         only = "looked-after children" if need is None else "children in need"
         told["What the log tells"] = f"Only {only}: no other return was read."
@@ -174,6 +183,10 @@ def _about(
         both = observed.keys.filter((pl.col("care") != "") & (pl.col("need") != "")).height
         told["Children linked"] = f"{both:,} of {link.pairs.height:,} in the table of links"
     return told
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _facts(

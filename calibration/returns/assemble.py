@@ -32,7 +32,7 @@ from abm.events import Rows, digest, log_columns, new_rows
 from abm.journey import CARE_EXCEPT_ADOPTION, JOURNEY
 from abm.log_kernels import order_by
 from abm.parameters import CERTAIN
-from abm.pathway import Journey
+from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.population import Population
 from calibration.returns import assemble_loop as loop
 from calibration.returns.assemble_facts import CARE, NEED, care_facts, in_order, need_facts
@@ -98,6 +98,11 @@ class Observed:
     keys: pl.DataFrame = field(repr=False)
     told: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def last_year(self) -> int:
+        """The year ending 31 March in which the log ends."""
+        return self.first_year + -(-self.n_weeks // WEEKS_PER_YEAR) - 1
+
     @cached_property
     def events(self) -> pl.DataFrame:
         """The log as it is written: no chance and no draw, which an observed event has not; `inferred` instead."""
@@ -123,7 +128,7 @@ class Observed:
 class Link:
     """Which child of the return of care is which of the return of need.
 
-    `pairs` has the columns care and need (keys, trimmed and in capitals); None: those with the same key.
+    `pairs` has the columns care and need (keys, trimmed and in capitals, each key once); None: those with the same key.
     """
 
     pairs: pl.DataFrame | None = None
@@ -237,7 +242,7 @@ def _people(
     elif link.pairs is None:
         pairs = of_care.join(of_need, left_on="care", right_on="need").select("care", pl.col("care").alias("need"))
     else:
-        pairs = link.pairs.unique().filter(pl.col("care").is_unique() & pl.col("need").is_unique())
+        pairs = link.pairs
     people = (
         of_care.join(pairs, on="care", how="left")
         .join(of_need, on="need", how="full", coalesce=True)

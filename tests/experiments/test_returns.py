@@ -15,6 +15,7 @@ from calibration.returns.synthetic import Stories
 from calibration.returns.synthetic_seen import seen
 from experiments import cli, results
 from experiments.run import Simulated, manifest_facts, write_run
+from tests.calibration.returns.files_annex_a import LISTS, workbook
 from tests.experiments.test_cli import journeys, refused
 
 
@@ -113,7 +114,7 @@ def test_a_log_of_real_children_is_not_written_out_as_returns(read: Path, tmp_pa
     assert "children are real" in refused("returns", "write", read, "--to", tmp_path / "out")
 
 
-def test_links_between_returns(written: Path, tmp_path: Path):
+def test_links_between_returns(written: Path, read: Path, tmp_path: Path):
     """With the other return's children under other keys, a table says which they are."""
     folder = tmp_path / "apart"
     shutil.copytree(written, folder)
@@ -126,15 +127,26 @@ def test_links_between_returns(written: Path, tmp_path: Path):
     ended = journeys("returns", "read", folder, "--link", table, "--to", tmp_path / "linked")
     assert ended.exit_code == 0, ended.output
     assert f"of {len(keys):,} in the table of links" in ended.stdout
-    assert journeys("returns", "read", written, "--same-ids", "--to", tmp_path / "same").exit_code == 0
-    heights = [pl.read_parquet(tmp_path / name / results.EVENTS).height for name in ("linked", "same")]
+    heights = [pl.read_parquet(folder / results.EVENTS).height for folder in (tmp_path / "linked", read)]
     assert heights[0] == heights[1]
+    table.write_text("CHILD,LAchildID\nA,B\nC,D\n a,E\n")
+    assert "row 2" in refused("returns", "read", folder, "--link", table, "--to", tmp_path / "twice")
     ended = journeys("returns", "read", folder, "--to", tmp_path / "none")
     assert "stand apart" in ended.stdout
     assert pl.read_parquet(tmp_path / "none" / results.EVENTS).height > heights[0]
 
 
-def test_files_are_told_by_what_they_hold(written: Path, tmp_path: Path):
+def test_lists_of_annex_a_have_one_number_for_a_child(tmp_path: Path):
+    workbook(tmp_path / "Annex A.xlsx", LISTS)
+    ended = journeys("returns", "read", tmp_path / "Annex A.xlsx", "--to", tmp_path / "log")
+    assert ended.exit_code == 0, ended.output
+    assert "Annex A (1 file)" in ended.stdout
+    people = pl.read_parquet(tmp_path / "log" / results.CHILDREN)
+    assert set(people["sees"]) == {3}
+    assert people.height == 5
+
+
+def test_files_are_told_by_what_they_hold(written: Path, read: Path, tmp_path: Path):
     mixed = tmp_path / "mixed"
     for path in written.iterdir():
         year = re.search(r"20\d\d", path.name)
@@ -146,9 +158,8 @@ def test_files_are_told_by_what_they_hold(written: Path, tmp_path: Path):
     (mixed / "empty.csv").write_bytes(b" ")
     ended = journeys("returns", "read", mixed, "--same-ids", "--to", tmp_path / "log")
     assert ended.exit_code == 0, ended.output
-    assert journeys("returns", "read", written, "--same-ids", "--to", tmp_path / "same").exit_code == 0
     names = (results.EVENTS, results.CHILDREN)
-    assert all((tmp_path / "log" / n).read_bytes() == (tmp_path / "same" / n).read_bytes() for n in names)
+    assert all((tmp_path / "log" / n).read_bytes() == (read / n).read_bytes() for n in names)
     found = pl.read_csv(tmp_path / "log" / "findings.csv")
     assert set(found.filter(pl.col("rule") == "file-not-a-return")["file"]) == {"notes.csv", "empty.csv"}
 

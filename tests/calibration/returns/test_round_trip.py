@@ -22,7 +22,8 @@ from calibration.returns.synthetic_cin import write_cin
 from calibration.returns.synthetic_seen import seen
 from tests.calibration.returns.busy import busy_run, numbers_of, read_back, rows_of
 
-AREAS = ((1, 2021), (2, 2021), (3, 2023), (4, 2018), (5, 2026))
+FAST, SLOW = ((1, 2021), (4, 2018)), ((2, 2021), (3, 2023), (5, 2026), (6, 2015), (7, 2020))
+AREAS = [*FAST, *(pytest.param(area, marks=pytest.mark.slow) for area in SLOW)]
 
 
 @pytest.fixture(scope="module", params=AREAS, ids=lambda area: f"seed {area[0]} from {area[1]}")
