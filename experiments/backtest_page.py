@@ -13,11 +13,17 @@ from calibration.backtest.fits import AHEAD
 from calibration.backtest.panel import FIGURES, LABELS
 from calibration.backtest.scores import BANDS
 from calibration.backtest.views import VIEWS, WORDS
+from experiments import plain_page
 from experiments.backtest_pieces import STYLE, bars, fan, itemised, pair, table
 
 if TYPE_CHECKING:
     from experiments.backtesting import Backtest
 
+TITLE = "Forecasts held against what happened"
+BANNER = (
+    "Forecasts, not facts. Each was made from figures of years before it, and is held against what was published after "
+    "it."
+)
 AIM, HOLDS = 0.10, (0.75, 0.85)
 """What was aimed at: nearer than the best simple method by this share; 80% intervals that hold so often."""
 _SHOWN_AREAS = 12
@@ -27,13 +33,6 @@ def backtest_page(made: Backtest, table: str) -> str:
     """Return the page as HTML; `table` is the name of the file of published figures."""
     origins = made.points["origin"].unique().sort().to_list()
     parts = [
-        '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>Forecasts held against what happened</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-        '<header class="banner"><div class="wrap"><p><strong>Forecasts, not facts.</strong> Each was made from figures '
-        "of years before it, and is held against what was published after it.</p></div></header>",
-        '<main class="wrap">\n<h1>Forecasts held against what happened</h1>',
         f"<p>{made.areas} {'authority' if made.areas == 1 else 'authorities'}, forecast from 31 March of each year "
         f"from {origins[0]} to {origins[-1]} for one to {AHEAD} years; published figures of <code>{escape(table)}"
         f"</code>. {made.points.filter(pl.col('method') == OURS).height:,} forecasts of ours could be scored.</p>",
@@ -46,9 +45,8 @@ def backtest_page(made: Backtest, table: str) -> str:
         _late(made),
         _areas(made),
         _how(made),
-        "</main>\n</body>\n</html>\n",
     ]
-    return "\n".join(part for part in parts if part)
+    return plain_page.page(TITLE, BANNER, parts, STYLE)
 
 
 def _headline(made: Backtest) -> list[str]:

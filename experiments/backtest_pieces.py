@@ -8,39 +8,22 @@ from html import escape
 import polars as pl
 
 from calibration.backtest.compare import OURS
+from experiments import plain_page
 
 STYLE = """
-:root { --ink: #0b0c0c; --quiet: #505a5f; --line: #b1b4b6; --pale: #f3f2f1; --plum: #801650; --focus: #ffdd00; }
-body { margin: 0; color: var(--ink); background: #fff; overflow-wrap: anywhere; font-size: 1.1875rem; line-height: 1.4;
-  font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif; }
-.wrap { max-width: 1360px; margin: 0 auto; padding: 0 15px; }
-@media (min-width: 641px) { .wrap { padding: 0 30px; } }
-.banner { background: var(--plum); color: #fff; padding: 10px 0; }
-.banner p { margin: 0; }
-p, li, summary { max-width: 46em; }
+li { max-width: 46em; }
 .pair { display: flex; flex-wrap: wrap; gap: 20px 40px; align-items: flex-start; margin-bottom: 20px; }
 .pair > * { flex: 1 1 340px; min-width: 0; }
-.scroll { overflow-x: auto; max-width: 100%; }
-.scroll td, .scroll th { overflow-wrap: normal; }
-table { border-collapse: collapse; font-size: 1rem; line-height: 1.35; }
-caption { text-align: left; font-weight: 700; margin-bottom: 6px; }
-th, td { padding: 6px 16px 6px 0; vertical-align: top; text-align: left; border-bottom: 1px solid var(--line); }
-tbody th { font-weight: 400; min-width: 9em; }
-tr.ours th, tr.ours td { font-weight: 700; }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-figure { margin: 0; }
-svg { width: 100%; height: auto; max-width: 560px; }
+.pair svg { width: 100%; height: auto; max-width: 560px; }
+tbody th { min-width: 9em; }
 svg text { font-size: 13px; fill: var(--ink); }
 .bar { fill: #7a8790; } .bar.ours { fill: var(--plum); } .axis { stroke: var(--ink); } .rule { stroke: var(--line); }
 .band { fill: #801650; fill-opacity: .22; } .mid { stroke: var(--plum); stroke-width: 2; fill: none; }
-.seen { stroke: var(--ink); stroke-width: 2; fill: none; } .dot { fill: var(--ink); }
 summary { cursor: pointer; padding: 4px 0; min-height: 24px; }
-.scroll:focus-visible, summary:focus-visible { outline: 3px solid var(--focus); box-shadow: 0 0 0 6px var(--ink); }
-@media (forced-colors: active) { .banner { border-bottom: 3px solid CanvasText; } .bar, .band { fill: CanvasText; } }
-@media print { .banner { background: none; color: #000; border: 2pt solid #000; } body { font-size: 11pt; }
-  .scroll { overflow: visible; } tr { break-inside: avoid; } }
+summary:focus-visible { outline: 3px solid var(--focus); box-shadow: 0 0 0 6px var(--ink); }
+@media (forced-colors: active) { .bar, .band { fill: CanvasText; } }
 """
-_N, _OURS = ' class="n"', ' class="ours"'
+"""What the page has beside the look of `plain_page`."""
 
 
 def itemised(lines: Iterable[str]) -> str:
@@ -55,18 +38,12 @@ def pair(chart: str, table: str) -> str:
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
-    """Return a table; a row named OURS is set in bold."""
-    top = "".join(f'<th scope="col"{"" if k == 0 else _N}>{name}</th>' for k, name in enumerate(head))
-    body = "".join(
-        f'<tr{_OURS if name == OURS else ""}><th scope="row">{row[0]}</th>'
-        + "".join(f"<td{_N}>{cell}</td>" for cell in row[1:])
-        + "</tr>"
+    """Return a table, all columns but the first numbers; a row named OURS is set in bold."""
+    told = [
+        [f"<strong>{cell}</strong>" for cell in row] if name == OURS else row
         for row, name in zip(rows, names, strict=True)
-    )
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    ]
+    return plain_page.table(caption, head, told, numbers=range(1, len(head)))
 
 
 def bars(

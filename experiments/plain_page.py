@@ -34,16 +34,16 @@ tbody th { font-weight: 400; }
 """
 
 
-def page(title: str, banner: str, parts: Sequence[str]) -> str:
-    """Return a page: a banner (plain text) that stands above all, the title, and parts of HTML."""
+def page(title: str, banner: str, parts: Sequence[str], style: str = "") -> str:
+    """Return a page: a banner (plain text) that stands above all, the title, and parts of HTML; `style` is added."""
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">',
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-            f'<div class="banner"><div class="wrap"><p><strong>{escape(banner)}</strong></p></div></div>',
+            f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>",
+            f'<header class="banner"><div class="wrap"><p><strong>{escape(banner)}</strong></p></div></header>',
             f'<main class="wrap">\n<h1>{escape(title)}</h1>',
             *(part for part in parts if part),
             "</main>\n</body>\n</html>\n",
