@@ -158,14 +158,14 @@ def test_ignoring_what_was_not_watched_makes_stays_look_far_too_long(watched):
 
 
 def test_intervals_hold_the_share_as_often_as_they_say():
-    """120 samples of 150 children, a third of them seen late: the interval at week 10 holds 95%, within 3 errors."""
+    """50 samples of 150 children, a third of them seen late: the interval at week 10 holds 95%, within 3 errors."""
     true = 0.92**10
     inside = 0
-    for seed in range(120):
+    for seed in range(50):
         frame = curve_frame(WAYS, some_spells(seed + 100, 150, 0.33)).filter(series=STILL)
         row = frame.filter(frame["week"] <= 10)
         inside += row["low"][-1] <= true <= row["high"][-1]
-    assert 0.89 < inside / 120 <= 1.0
+    assert inside >= 43
 
 
 # Spells ---------------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def toy_log(prepared: Prepared, seed: int) -> Log:
 @pytest.fixture(scope="module")
 def toy():
     prepared = prepare(parameters_of(COMPETING, HAZARD), COMPETING)
-    return [toy_log(prepared, seed) for seed in range(1, 61)]
+    return [toy_log(prepared, seed) for seed in range(1, 41)]
 
 
 def share(parts: list[tuple[int, int]]) -> float:

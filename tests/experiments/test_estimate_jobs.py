@@ -41,7 +41,7 @@ def refused(*words: str | Path) -> str:
 
 def write_log(folder: Path, *, observed: bool) -> Path:
     """Write a log as `journeys run` does, or as `journeys returns read` does."""
-    run = simulate(small_area(2_500, WEEKS), busy_parameters(), 9, JOURNEY)
+    run = simulate(small_area(1_200, WEEKS), busy_parameters(), 9, JOURNEY)
     events, children = events_frame(JOURNEY, run.rows), children_frame(run.population)
     facts: dict[str, Any] = {"area": {"code": "E06999999", "name": "Toyshire"}}
     if observed:
