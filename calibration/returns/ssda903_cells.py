@@ -13,6 +13,13 @@ from calibration.returns.ssda903_codes import CODES, Codes
 BLANK_CHILD = Rule(
     "903-no-child", "The row has no number of a child.", "The row was not used.", "CHILD must be filled", "left out"
 )
+ROUNDED_CHILD = Rule(
+    "903-child-rounded",
+    "A spreadsheet has rounded the number of the child (it looks like 1.2E+11), so that children cannot be told apart.",
+    "The row was not used: save the table again with CHILD as text.",
+    "",
+    "left out",
+)
 UNKNOWN_CODE = Rule(
     "903-unknown-code", "The code is none of the return.", "It was read as blank.", "SSDA903, code lists", "left out"
 )
@@ -44,9 +51,11 @@ def with_child(frame: pl.DataFrame, findings: Findings | None) -> pl.DataFrame:
     if frame["CHILD"].str.ends_with(".0").any():
         number = number.str.replace(r"^(\d+)\.0$", "$1")
     frame = frame.with_columns(pl.when(~number.is_in(_BLANKS)).then(number).alias("CHILD"))
+    rounded = pl.col("CHILD").str.contains(r"^\d(\.\d+)?E\+\d+$").fill_null(False)
     if findings is not None:
         findings.add_rows(BLANK_CHILD, frame.filter(pl.col("CHILD").is_null()))
-    return frame.drop_nulls("CHILD")
+        findings.add_rows(ROUNDED_CHILD, frame.filter(rounded))
+    return frame.filter(pl.col("CHILD").is_not_null() & ~rounded)
 
 
 def without_words_for_blanks(frame: pl.DataFrame, columns: Iterable[str], findings: Findings) -> pl.DataFrame:

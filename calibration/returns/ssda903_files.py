@@ -61,6 +61,8 @@ ALSO: dict[str, tuple[str, ...]] = {
 }
 """Other headers by which columns go."""
 
+_MANY = 20
+_OF_A_YEAR = ("Episodes", "Header")
 NEEDED = {"Episodes": ("CHILD", "DECOM"), "Header": ("CHILD", "DOB"), "UASC": ("CHILD",)}
 READ = {
     "Episodes": COLUMNS["Episodes"][:10],
@@ -93,6 +95,16 @@ NOTHING_IN_YEAR = Rule(
     "No episode of the file begins or ends in the year of the file.",
     "It was read as of that year: check the name of the file.",
     SPEC,
+)
+PART_OF_YEAR = Rule(
+    "903-part-of-year",
+    "No episode begins or ends in the last two months of the year of the file.",
+    "It was read as of the whole year: if it was made earlier, what is open is not known to be so on 31 March.",
+)
+TWO_FILES = Rule(
+    "903-two-files",
+    "Another file has the same table of the same year.",
+    "Both were read: where they tell of the same episode otherwise, the one that lasts longer was used.",
 )
 
 
@@ -176,6 +188,12 @@ def read_parts(
         beside = by_folder.get(text.path.parent, set())
         of_file = told[id(text)] or (next(iter(beside)) if len(beside) == 1 else None) or year
         parts.append(_part(text, table, of_file, findings))
+    seen: set[tuple[str, int]] = set()
+    for part in parts:
+        for one in part.frame["year"].drop_nulls().unique(maintain_order=True).to_list():
+            if (part.table, one) in seen and part.table in READ:
+                findings.add(TWO_FILES, part.text.file)
+            seen.add((part.table, one))
     return parts
 
 
@@ -190,7 +208,7 @@ def _part(text: TextTable, table: str, year: int | None, findings: Findings) -> 
     frame = text.without({header_key(name) for name in not_used}).take(own, findings, needed=NEEDED.get(table, ()))
     if "YEAR" in text.frame.columns:
         frame = _with_years(frame, text, findings)
-    elif year is None:
+    elif year is None and table in _OF_A_YEAR:
         raise CareError(
             f"The year of this {table} table cannot be told",
             text.place,
@@ -219,7 +237,7 @@ def _with_years(frame: pl.DataFrame, text: TextTable, findings: Findings) -> pl.
 
 
 def refuse_another_year(frame: pl.DataFrame, findings: Findings) -> None:
-    """Raise CareError for a file many of whose episodes begin after its year; tell one with none in its year.
+    """Raise CareError for a file many of whose episodes begin after its year; tell one with none in (all of) its year.
 
     Parameters
     ----------
@@ -229,10 +247,12 @@ def refuse_another_year(frame: pl.DataFrame, findings: Findings) -> None:
     after = pl.col("DECOM") > last_day(pl.col("year"))
     first = pl.date(pl.col("year") - 1, 4, 1)
     inside = pl.any_horizontal(pl.col("DECOM", "DEC").is_between(first, last_day(pl.col("year"))).fill_null(False))
+    days = [pl.when(pl.col(name) <= last_day(pl.col("year"))).then(pl.col(name)) for name in ("DECOM", "DEC")]
     by_file = frame.group_by("file", "year", maintain_order=True).agg(
-        pl.len().alias("rows"), after.sum().alias("after"), inside.sum().alias("inside")
-    )
-    for file, year, rows, late, within in by_file.iter_rows():
+        pl.len().alias("rows"), after.sum().alias("after"), inside.sum().alias("inside"),
+        pl.max_horizontal(days).max().alias("latest"),
+    )  # fmt: skip
+    for file, year, rows, late, within, latest in by_file.iter_rows():
         if late > 5 and late > 0.05 * rows:
             raise CareError(
                 f"{100 * late / rows:.0f}% of the episodes begin after 31 March {year}, the end of the file's year",
@@ -240,8 +260,11 @@ def refuse_another_year(frame: pl.DataFrame, findings: Findings) -> None:
                 f"Name it by the year it is of: '{year}-{(year + 1) % 100:02}' is the one that ends in {year + 1}. If "
                 "all your files are named by the year in which they begin, say so (named by start).",
             )
-        if not within and rows >= 20:
+        if not within and rows >= _MANY:
             findings.add(NOTHING_IN_YEAR, file)
+        # By luck alone, none of 50 falls into two months once in ten thousand times.
+        elif within >= 50 and (end_of(year) - latest).days > 60:
+            findings.add(PART_OF_YEAR, file)
 
 
 def last_day(year: pl.Expr) -> pl.Expr:

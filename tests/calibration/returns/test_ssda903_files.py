@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,32 @@ def test_a_file_with_nothing_in_its_year_is_told(tmp_path: Path) -> None:
     write(tmp_path, {2022: [f"A {day:02}/05/2019 P V2 N8 U6 PR4 {day + 1:02}/05/2019 X1" for day in range(1, 25)]})
     _, findings = read(tmp_path)
     assert told(findings, "903-nothing-in-year") == [("episodes_2022.csv", None, "")]
+
+
+def test_a_file_of_part_of_a_year_is_told(tmp_path: Path) -> None:
+    days = [(day, month) for month in range(5, 8) for day in range(1, 25)]
+    early = [f"A {day:02}/{month:02}/2021 P V2 N8 U6 PR4 {day + 1:02}/{month:02}/2021 X1" for day, month in days]
+    write(tmp_path / "part", {2022: early})
+    assert told(read(tmp_path / "part")[1], "903-part-of-year") == [("episodes_2022.csv", None, "")]
+    write(tmp_path / "whole", {2022: [*early, "A 20/02/2022 P V2 N8 U6 PR4 - -"]})
+    assert told(read(tmp_path / "whole")[1], "903-part-of-year") == []
+
+
+def test_two_files_of_one_table_and_year_are_told(tmp_path: Path) -> None:
+    write(tmp_path, {2022: ["A 10/05/2021 S V2 N8 U6 PR4 - -"]})
+    (tmp_path / "episodes_2022 (2).csv").write_text(f"{EPISODES}\n{ROW}\nA,10/06/2021,P,V2,N8,K2,PR4,,,,,,\n")
+    tables, findings = read(tmp_path)
+    assert [start for _, start, _, _ in line(tables)] == ["2021-05-10", "2021-06-10"]
+    assert told(findings, "903-two-files") == [("episodes_2022.csv", None, "")]
+
+
+def test_a_table_that_is_of_no_year_does_not_stop_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "u.csv").write_text("CHILD,SEX,DOB,DUC\nA,1,05/06/2012,\n")
+    write(tmp_path / "b", {2021: ["A 10/05/2020 S V2 N8 U6 PR4 - -"], 2022: ["A 10/05/2020 S V2 N8 U6 PR4 - -"]})
+    tables, findings = read(tmp_path)
+    assert tables.children.select("uasc", "birth").rows() == [(True, date(2012, 6, 5))]
+    assert findings.counts() == {"903-told-again": 1}
 
 
 @pytest.mark.parametrize(("left_out", "words"), [("e", "No Episodes table"), ("h", "No Header table")])
