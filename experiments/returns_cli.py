@@ -10,13 +10,8 @@ from typing import Annotated
 
 import typer
 
-from experiments.plain import Plain
-
 returns_app = typer.Typer(
-    cls=Plain,
     name="returns",
-    add_completion=False,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Read the returns that an authority holds (SSDA903, CIN Census, Annex A), or write a simulated run as such.",
 )

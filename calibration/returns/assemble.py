@@ -162,6 +162,7 @@ def assemble(
     there = np.zeros(people.height, bool)
     there[facts["child"].to_numpy()] = True
     renumber = np.cumsum(there) - 1
+    n_untold = int((~there).sum())
     people = people.filter(pl.Series(there))
     if not people.height:
         raise CareError(
@@ -183,6 +184,7 @@ def assemble(
     )  # fmt: skip
     inferred = out[:, loop.O_INFERRED].astype(bool)
     state, history, since, enter, edge, seen_from, seen_to = entry.T
+    seen_from = np.maximum(seen_from, first_week)
     n = people.height
     number = np.arange(n, dtype=np.int32)
     population = Population(
@@ -194,10 +196,10 @@ def assemble(
     in_care = np.isin(state, [journey.state_index[home] for home in CARE_EXCEPT_ADOPTION])
     told = {
         "children": n, "events": len(out), "inferred": int(inferred.sum()), "facts": facts.height,
-        "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
+        "left_out": n_untold, "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
     }  # fmt: skip
     return Observed(
-        journey, population, rows, inferred, first_year, n_weeks, np.maximum(seen_from, first_week), seen_to.copy(),
+        journey, population, rows, inferred, first_year, n_weeks, seen_from, np.maximum(seen_to, seen_from),
         sees, ~in_care | people["clock_known"].to_numpy(), people.select("care", "need"), told,
     )  # fmt: skip
 
@@ -242,7 +244,7 @@ def _people(
     elif link.pairs is None:
         pairs = of_care.join(of_need, left_on="care", right_on="need").select("care", pl.col("care").alias("need"))
     else:
-        pairs = link.pairs
+        pairs = link.pairs.join(of_care, on="care", how="semi").join(of_need, on="need", how="semi")
     people = (
         of_care.join(pairs, on="care", how="left")
         .join(of_need, on="need", how="full", coalesce=True)

@@ -80,7 +80,8 @@ N_STATE, N_HISTORY, N_SINCE, N_WEEK, N_EDGE, N_FROM, N_TO = range(7)
 ) = range(19)  # fmt: skip
 N_NOW = _OPEN + 7
 _CASE, _ASSESSMENT, _ENQUIRY, _NEED_PLAN, _PROTECTION, _LETTER, _HELP = range(_OPEN, N_NOW)
-_LONG_AGO = -(np.int64(1) << 40)
+_FAR = np.int64(1) << 40
+"""No week: of a child who is not gone; below its negative nothing has happened."""
 
 
 class Ways(NamedTuple):
@@ -338,7 +339,7 @@ def find_place(
             note[last - 1] = FILLED_IN if filled > 0 else NO_SUCH_STEP
         elif presumed and note[last - 1] == FINE:
             note[last - 1] = PLAN_PRESUMED
-    if now[_LEAVES] and now[_GONE] < 0 and ways.states[now[_STATE], STAGE] != CARE:
+    if now[_LEAVES] and now[_GONE] == _FAR and ways.states[now[_STATE], STAGE] != CARE:
         now[_GONE] = week + 1
     return 0
 
@@ -384,9 +385,9 @@ def follow(
         now[_STATE] = ways.named[S_HOME]
         if alone[child] and begin < end and kind[begin] == CARE_BEGAN:
             now[_STATE] = ways.named[S_ELSEWHERE]
-        now[_HISTORY], now[_SINCE], now[_WEEK], now[_STEP] = known_before[child], birth[child], _LONG_AGO, 0
+        now[_HISTORY], now[_SINCE], now[_WEEK], now[_STEP] = known_before[child], birth[child], -_FAR, 0
         now[_ADULT] = birth[child] + WEEKS_TO_18
-        now[_IN_NEED], now[_REFERRAL], now[_GONE], now[_DEAD], now[_ENTERED] = 0, -1, -1, 0, 0
+        now[_IN_NEED], now[_REFERRAL], now[_GONE], now[_DEAD], now[_ENTERED] = 0, -1, _FAR, 0, 0
         f = begin
         while f < end:
             today, this_week = day[f], week[f]
@@ -398,13 +399,13 @@ def follow(
                 settle_referral(child, ways, now, out, note)
             if f == begin and now[_ADULT] <= this_week:
                 now[_STATE] = ways.named[S_GROWN_UP]
-            if now[_GONE] >= 0 and begins and not now[_DEAD]:
+            if now[_GONE] < _FAR and begins and not now[_DEAD]:
                 # Seen again after all; what it left by, if it was in care, is not told.
-                now[_GONE] = -1
+                now[_GONE] = _FAR
                 in_care = ways.states[now[_STATE], STAGE] == CARE
                 if in_care and kind[f] != CARE_BEGAN and now[_ADULT] > this_week:
                     leave_care(UNKNOWN_EXIT, f, this_week, child, ways, now, out, note)
-            seen = now[_GONE] < 0 and f > begin
+            seen = now[_GONE] == _FAR and f > begin
             if seen:
                 pass_time(min(this_week, -1), child, ways, now, out)
             if this_week >= 0 and not now[_ENTERED]:
@@ -412,7 +413,7 @@ def follow(
             if seen:
                 pass_time(this_week, child, ways, now, out)
             now[_WAY], now[_ORDER], now[_ASSESSED], now[_INTO_CARE], now[_LEAVES] = PLAIN, 0, 0, 0, 0
-            away = now[_GONE] >= 0
+            away = now[_GONE] < _FAR
             for x in range(f, last):
                 if not (away and kind[x] == CARE_ENDED):
                     one_fact(x, kind[x], code[x], this_week, child, alone[child], ways, now, out, note)
@@ -420,12 +421,12 @@ def follow(
                 find_place(f, last, kind, this_week, child, ways, now, out, note)
             f = last
         settle_referral(child, ways, now, out, note)
-        seen = now[_GONE] < 0 and begin < end
+        seen = now[_GONE] == _FAR and begin < end
         if seen:
             pass_time(-1, child, ways, now, out)
         if not now[_ENTERED]:
             come_into_sight(child, True, 0, birth[child], alone[child], ways, now, entry)
         if seen:
             pass_time(n_weeks - 1, child, ways, now, out)
-        entry[child, N_TO] = n_weeks if now[_GONE] < 0 else min(now[_GONE], n_weeks)
+        entry[child, N_TO] = max(min(now[_GONE], n_weeks), 0)
     return -1 if now[_FULL] else now[_ROW]

@@ -145,6 +145,19 @@ def test_an_end_that_is_not_told():
         assert findings.counts()["log-lost-from-sight"] == 1
 
 
+def test_who_was_gone_before_the_log_begins_is_not_watched_in_it():
+    ends = [("A", D(2018, 5, 1), D(2019, 6, 1), "S", "U6", rec) for rec in ("E2", "E16", "E99")]
+    for episode in ends:
+        observed, _ = log(care({"A": BORN}, episode, begin=D(2018, 4, 1)), need({"B": BORN}), Link())
+        assert words(observed, "A") == []
+        assert entry(observed, "A")[2:] == (0, 0)
+    # But who moved abroad and is looked after again has come back.
+    again = ("A", MAY, None, "S", "U6", None)
+    observed, _ = log(care({"A": BORN}, ends[1], again, begin=D(2018, 4, 1)), need({"B": BORN}), Link())
+    assert words(observed, "A")[-1] == f"{W_MAY} placed_with_foster_carers"
+    assert entry(observed, "A")[2:] == (0, 156)
+
+
 def test_an_unknown_home_is_another_kind_of_home():
     observed, findings = log(care({"A": BORN}, ("A", MAY, None, "S", None, None)))
     assert words(observed, "A")[-1] == f"{W_MAY} placed_elsewhere"
