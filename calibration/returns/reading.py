@@ -9,26 +9,24 @@ text: `reading_dates` makes dates of them.
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-import fastexcel
 import polars as pl
 
 from abm.errors import CareError, did_you_mean
 from calibration.returns.findings import Findings, Rule
-from calibration.returns.reading_books import BAD_ZIP, refuse_a_book_too_large
+from calibration.returns.reading_books import OTHER_BOOKS, WORKBOOKS, sheets_of
+from calibration.returns.reading_text import BLANKS, cells_of, decoded, rows_of, trimmed
 
-WORKBOOKS, OTHER_BOOKS = frozenset({".xlsx", ".xlsm"}), frozenset({".xls", ".xlsb", ".ods"})
+__all__ = ["OTHER_BOOKS", "TEXTS", "WORKBOOKS", "TextTable", "files_of", "header_key", "read_tables"]
+
 TEXTS = frozenset({".csv", ".txt", ".tsv"})
-_SEARCHED, _CHUNK, _BEGINNING, _ZIP = 30, 100_000, 100_000, b"PK\x03\x04"
-_BLANKS = " \t\r\n\f\v\u00a0\ufeff\u200b\x00"
+_SEARCHED, _BEGINNING, _ZIP = 30, 100_000, b"PK\x03\x04"
 
 NO_TABLE = Rule("file-no-table", "The file or sheet holds no table.", "It was not used.", effect="left out")
 NOT_UTF8 = Rule(
@@ -203,7 +201,7 @@ def read_tables(
         return []
     if is_book:
         rows = 2 * _SEARCHED if beginning else None
-        tables = [_table(path, name, sheet, cells, findings, keys) for sheet, cells in _sheets(path, data, rows)]
+        tables = [_table(path, name, sheet, cells, findings, keys) for sheet, cells in sheets_of(path, data, rows)]
     else:
         tables = [_text_table(path, findings.file(name), data, findings, keys)]
     return [table for table in tables if table is not None]
@@ -213,12 +211,12 @@ def read_tables(
 
 
 def _text_table(path: Path, file: int, data: bytes, findings: Findings, keys: set[str]) -> TextTable | None:
-    text, mended = _decoded(data)
+    text, mended = decoded(data)
     if mended:
         findings.add(NOT_UTF8, file)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     beginning = text[:200_000].split("\n")[:_SEARCHED]
-    if not any(line.strip(_BLANKS + ",;") for line in beginning):
+    if not any(line.strip(BLANKS + ",;") for line in beginning):
         findings.add(NO_TABLE, file)
         return None
     cut = max(",;\t", key=lambda mark: max(line.count(mark) for line in beginning))
@@ -226,45 +224,15 @@ def _text_table(path: Path, file: int, data: bytes, findings: Findings, keys: se
     if quoted and text.count('"') % 2:
         findings.add(UNEVEN_QUOTES, file)
         quoted = False
-    at = _header_row((_cells(line, cut, quoted) for line in beginning), keys)
+    at = _header_row((cells_of(line, cut, quoted) for line in beginning), keys)
     body = io.BytesIO("\n".join(text.split("\n", at + 1)[at + 1 :]).encode())
-    header = [cell or "" for cell in _cells(beginning[at], cut, quoted)]
+    header = [cell or "" for cell in cells_of(beginning[at], cut, quoted)]
     del text
-    whole = _rows_quickly(body, cut, len(header), quoted)
-    if whole is None:
-        body.seek(0)
-        whole = _rows_slowly(body, cut, len(header))
-    frame, widths = whole
+    frame, widths = rows_of(body, cut, len(header), quoted)
     frame = _numbered(frame.with_columns(widths.alias("width")), file, at)
     findings.add_rows(LONG_ROW, frame.filter(pl.col("width") > len(header)))
     findings.add_rows(SHORT_ROW, frame.filter(pl.col("width") < len(header)))
     return _named(path, file, "", frame.drop("width"), header, findings)
-
-
-def _decoded(data: bytes) -> tuple[str, bool]:
-    """Return the text of a file, and whether it had to be read as Windows-1252."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace"), False
-    # Half of UTF-16 text in Latin letters is zero bytes, those of the high halves.
-    beginning = data[:2000]
-    for code, first in (("utf-16-le", 1), ("utf-16-be", 0)):
-        halves = beginning[first::2]
-        if halves.count(0) > 0.8 * len(halves) and beginning[1 - first :: 2].count(0) < 0.2 * len(halves):
-            return data.decode(code, "replace"), False
-    try:
-        return data.decode("utf-8-sig"), False
-    except UnicodeDecodeError:
-        # Five bytes mean nothing in Windows-1252.
-        return data.decode("cp1252", "replace"), True
-
-
-def _cells(line: str, cut: str, quoted: bool) -> list[str | None]:
-    if quoted:
-        # A quoted cell may hold a line break; of such a line only the beginning is seen, which is enough for a header.
-        cells = next(csv.reader([line], delimiter=cut), [])
-    else:
-        cells = [cell.strip('"') for cell in line.split(cut)]
-    return [cell.strip(_BLANKS) or None for cell in cells]
 
 
 def _header_row(lines: Iterable[Sequence[str | None]], keys: set[str]) -> int:
@@ -279,91 +247,14 @@ def _header_row(lines: Iterable[Sequence[str | None]], keys: set[str]) -> int:
     return best if most else first or 0
 
 
-def _rows_quickly(body: io.BytesIO, cut: str, n: int, quoted: bool) -> tuple[pl.DataFrame, pl.Series] | None:
-    """Return rows and their widths; None where a cell holds a line break or polars gives up."""
-    names = [f"c{i}" for i in range(n)]
-    if not body.getbuffer().nbytes:
-        return pl.DataFrame(schema=dict.fromkeys(names, pl.String)), pl.Series([], dtype=pl.UInt32)
-    try:
-        whole = {"line": pl.String}
-        lines = pl.read_csv(
-            body, has_header=False, separator="\x1f", quote_char=None, schema=whole, truncate_ragged_lines=True
-        )["line"]
-        body.seek(0)
-        if quoted:
-            if (lines.str.count_matches('"', literal=True) % 2 == 1).any():
-                return None
-            lines = lines.str.replace_all('"[^"]*"', "")
-        widths = lines.str.count_matches(cut, literal=True).fill_null(0) + 1
-        frame = pl.read_csv(
-            body,
-            has_header=False,
-            separator=cut,
-            quote_char='"' if quoted else None,
-            schema=dict.fromkeys(names, pl.String),
-            truncate_ragged_lines=True,
-        )
-    except pl.exceptions.PolarsError:
-        return None
-    if frame.height != widths.len():
-        return None
-    return frame.with_columns(_trimmed(names, quoted)), widths
-
-
-def _trimmed(names: Iterable[str], quoted: bool = True) -> list[pl.Expr]:
-    signs = _BLANKS if quoted else _BLANKS + '"'
-    trimmed = (pl.col(name).str.strip_chars(signs) for name in names)
-    return [pl.when(cell != "").then(cell) for cell in trimmed]
-
-
-def _rows_slowly(body: io.BytesIO, cut: str, n: int) -> tuple[pl.DataFrame, pl.Series]:
-    """Return rows and their widths, row by row: for cells that hold line breaks."""
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.TextIOWrapper(body, "utf-8", newline=""), delimiter=cut)
-    names, parts, widths = [f"c{i}" for i in range(n)], [], []
-    for chunk in _chunks(reader):
-        widths += [len(row) for row in chunk]
-        columns = {name: [row[i] if i < len(row) else None for row in chunk] for i, name in enumerate(names)}
-        parts.append(pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String)))
-    frame = pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-    return frame.with_columns(_trimmed(names)), pl.Series(widths, dtype=pl.UInt32)
-
-
-def _chunks(reader: Iterator[list[str]]) -> Iterator[list[list[str]]]:
-    while chunk := list(islice(reader, _CHUNK)):
-        yield chunk
-
-
 # Workbooks ------------------------------------------------------------------------------------------------------------
-
-
-def _sheets(path: Path, data: bytes, rows: int | None) -> Iterator[tuple[str, pl.DataFrame]]:
-    if path.suffix.lower() in OTHER_BOOKS:
-        raise CareError(
-            f"The workbook '{path.name}' is of a kind that we do not read",
-            str(path.parent),
-            "Save it as .xlsx or as CSV.",
-        )
-    try:
-        refuse_a_book_too_large(path, data)
-        book = fastexcel.read_excel(data)
-        for name in book.sheet_names:
-            # Blank rows at the top are kept, so that rows are counted as Excel counts them.
-            sheet = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
-            yield name, sheet.to_polars()
-    except (fastexcel.FastExcelError, pl.exceptions.PolarsError, *BAD_ZIP) as fault:
-        raise CareError(
-            f"The workbook '{path.name}' cannot be opened",
-            str(path.parent),
-            "It is damaged, has a password, or is no workbook: save it again from Excel, or as CSV.",
-        ) from fault
 
 
 def _table(
     path: Path, name: str, sheet: str, cells: pl.DataFrame, findings: Findings, keys: set[str]
 ) -> TextTable | None:
     file = findings.file(f"{name}, sheet {sheet}")
-    cells = cells.with_columns(_trimmed(cells.columns))
+    cells = cells.with_columns(trimmed(cells.columns))
     if not any(cells[column].count() for column in cells.columns):
         findings.add(NO_TABLE, file)
         return None

@@ -1,4 +1,4 @@
-"""Refuses a workbook that would fill the memory, before it is opened.
+"""The sheets of a workbook as text; one that would fill the memory is refused before it is opened.
 
 What reads workbooks makes room for every cell from the first to the farthest. A damaged or hostile file can put one
 cell beyond thousands of millions of others, or unpack to a thousand times its size, and then the whole program ends
@@ -11,14 +11,21 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import fastexcel
+import polars as pl
+
 from abm.errors import CareError
+
+WORKBOOKS, OTHER_BOOKS = frozenset({".xlsx", ".xlsm"}), frozenset({".xls", ".xlsb", ".ods"})
+"""Ends of names of workbooks that are read, and of those that are not."""
 
 MOST_CELLS, MOST_BYTES, MOST_STRINGS = 50_000_000, 4_000_000_000, 50_000_000
 """A sheet of a million rows has some 13 million cells, and unpacks to some 500 million bytes."""
 
-BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 """What a damaged archive ends in."""
 
 _PIECE, _OVERLAP = 1 << 24, 200
@@ -27,14 +34,48 @@ _PLACE = re.compile(rb"""[\s:]r\s*=\s*["']([A-Za-z]*)(\d+)["']""")
 _COUNT = re.compile(rb"""[\s:](?:uniqueCount|count)\s*=\s*["'](\d+)["']""")
 
 
-def refuse_a_book_too_large(path: Path, data: bytes) -> None:
+def sheets_of(path: Path, data: bytes, rows: int | None) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield name and cells of each sheet, all as text, without a header.
+
+    Parameters
+    ----------
+    rows
+        The most rows of a sheet; None for all.
+
+    Raises
+    ------
+    CareError
+        When the workbook is of another kind, damaged or too large.
+    """
+    if path.suffix.lower() in OTHER_BOOKS:
+        raise CareError(
+            f"The workbook '{path.name}' is of a kind that we do not read",
+            str(path.parent),
+            "Save it as .xlsx or as CSV.",
+        )
+    try:
+        _refuse_a_book_too_large(path, data)
+        book = fastexcel.read_excel(data)
+        for name in book.sheet_names:
+            # Blank rows at the top are kept, so that rows are counted as Excel counts them.
+            sheet = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
+            yield name, sheet.to_polars()
+    except (fastexcel.FastExcelError, pl.exceptions.PolarsError, *_BAD_ZIP) as fault:
+        raise CareError(
+            f"The workbook '{path.name}' cannot be opened",
+            str(path.parent),
+            "It is damaged, has a password, or is no workbook: save it again from Excel, or as CSV.",
+        ) from fault
+
+
+def _refuse_a_book_too_large(path: Path, data: bytes) -> None:
     """Raise CareError when a sheet reaches too far, or the file unpacks to too much.
 
     Raises
     ------
     CareError
         As said.
-    zipfile.BadZipFile and others of BAD_ZIP
+    zipfile.BadZipFile and others of _BAD_ZIP
         For a file that is no archive.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as book:
