@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,11 +37,12 @@ from calibration.posterior.fast import FastYears
 from calibration.posterior.forms import FORMS, formed
 from calibration.posterior.frame import N_FORMS, N_LEVERS, Belief, Expected, Frame, framed, highest
 from calibration.posterior.likelihood import Seen, error_covariance, seen_of
-from calibration.posterior.matching import match
+from calibration.posterior.matching import Matched, match
 from calibration.posterior.moves import moved
 from calibration.posterior.noise import Luck
 from calibration.posterior.priors import belief_of
 from calibration.posterior.report import identified, predicted, told_of
+from calibration.posterior.sensitivity import sensitivity
 from calibration.posterior.sequential import given_forms, noise_of, sequential
 from calibration.targets import Target
 
@@ -115,12 +116,12 @@ def posed(
     return Problem(fitted, seen, expected, luck, errors, process, scale, prior, more, frame)
 
 
-def simulated_at(problem: Problem, x: Array, seeds: range, first: int = 0) -> Array:
+def simulated_at(problem: Problem, x: Array, first_seed: int) -> Array:
     """Return float64[N, K]: the figures of one run of the simulation at each of x float64[N, n]."""
     fitted, n_years = problem.fitted, problem.seen.n_years
     scenario = replace(fitted.scenario, n_weeks=n_years * WEEKS_PER_YEAR)
     luck, out = Luck(n_years), []
-    for each, seed in zip(x, seeds, strict=True):
+    for seed, each in enumerate(x, start=first_seed):
         logs, levels = problem.expected.split(each)
         parameters = Parameters(
             formed(JOURNEY, fitted.book, levels), multipliers(JOURNEY, logs, n_years), fitted.book.values
@@ -130,12 +131,42 @@ def simulated_at(problem: Problem, x: Array, seeds: range, first: int = 0) -> Ar
 
 
 def differences(problem: Problem, emulator: Emulator, x: Array, figures: Array) -> Array:
-    """Return float64[N, K]: simulated less expected figures in units of a run's luck and the fast model's error."""
-    own = problem.luck.covariance()[np.ix_(problem.seen.where, problem.seen.where)] * problem.luck.sample
+    """Return float64[N, K]: simulated less expected figures in units of what may lie between them.
+
+    That is the luck of the run and of those that the correction is made from, the fast model's error, half a unit.
+    """
+    luck = problem.luck
+    own = luck.covariance()[np.ix_(problem.seen.where, problem.seen.where)] * luck.sample
+    own = own * (1.0 + 1.0 / (2 * luck.n_runs))
     back = np.linalg.inv(emulator.directions.whiten) @ emulator.directions.data
     spread = np.sqrt(np.diag(own) + (back**2) @ emulator.variance + 0.25)
     off: Array = (figures - emulator.figures(x)) / spread
     return off
+
+
+def drawn(
+    emulator: Emulator, seen: Seen, noise: Array, matched: Matched, n_draws: int, luck: np.random.Generator,
+    abc_seed: int | None, more: Callable[[Array], Array] | None = None,
+) -> tuple[Array, Array, dict[str, Any]]:  # fmt: skip
+    """Return draws of x float64[n_draws, n], where they were begun, and how it went: step 5.
+
+    Without a seed for ABC, moves begin at Laplace's Gaussian.
+    """
+    told: dict[str, Any] = {"abc": None}
+    if abc_seed is None:
+        belief = emulator.frame.posterior
+        root = np.linalg.cholesky(belief.covariance + 1e-12 * np.eye(belief.mean.size))
+        begun = belief.mean + luck.standard_normal((n_draws, belief.mean.size)) @ root.T
+    else:
+        found = sequential(emulator, seen, noise, matched, abc_seed)
+        asked = found.asked[luck.choice(len(found.weights), n_draws, p=found.weights)]
+        v, lead = asked[:, :N_FORMS], asked[:, N_FORMS:]
+        b = given_forms(emulator, seen.value, v, luck)
+        b[:, : lead.shape[1]] = lead
+        begun = np.column_stack([emulator.directions.mean + b @ emulator.directions.logs.T, v])
+        told["abc"] = found.told()
+    x, taken = moved(emulator, seen.value, begun, luck, more=more)
+    return x, begun, told | {"moves_taken": round(taken, 3)}
 
 
 def draw_area(
@@ -147,6 +178,7 @@ def draw_area(
     n_draws: int = N_DRAWS,
     seed: int = 1,
     workers: int = 1,
+    n_runs: int | None = None,
     with_abc: bool = True,
     progress: Progress | None = None,
 ) -> AreaDraws:
@@ -165,6 +197,8 @@ def draw_area(
         How many draws, and what they are keyed by.
     workers
         Threads for the runs at the point fit.
+    n_runs
+        Runs of each of the three steps that simulate; as `runs_for` says if None.
     with_abc
         Whether to run the sequential ABC; without it, moves begin at Laplace's Gaussian (they end in the same place).
 
@@ -177,7 +211,7 @@ def draw_area(
     say = progress or (lambda _what, _part: None)
     area = fitted.area.code
     say("draws: luck and frame", 0.0)
-    problem = posed(fitted, found=found, judgements=judgements, process=process, workers=workers)
+    problem = posed(fitted, found=found, judgements=judgements, process=process, workers=workers, n_runs=n_runs)
     frame, seen, n_runs = problem.frame, problem.seen, problem.luck.n_runs
 
     say("draws: fast model", 0.3)
@@ -190,45 +224,34 @@ def draw_area(
 
     say("draws: simulation", 0.5)
     at = first[-n_runs:]
-    runs = simulated_at(problem, at, range(1001, 1001 + n_runs))
+    runs = simulated_at(problem, at, 1001)
     # Both sets of runs say how far the mean field is off: at the point fit, and over what is likely around it.
     shift = (runs - emulator.figures(at)).mean(axis=0) / 2
     emulator = emulator.shifted(shift)
 
     say("draws: history matching and ABC", 0.6)
     matched = match(emulator, seen.value, keyed(seed, area, "history matching"))
-    made: dict[str, Any] = {"abc": None}
-    luck = keyed(seed, area, "draws")
-    if with_abc:
-        noise = noise_of(seen, problem.luck.covariance(), 2 * n_runs, problem.luck.sample)
-        found_by = sequential(emulator, seen, noise, matched, number_of(seed, area, "sequential"))
-        asked = found_by.asked[luck.choice(len(found_by.weights), n_draws, p=found_by.weights)]
-        v, lead = asked[:, :N_FORMS], asked[:, N_FORMS:]
-        b = given_forms(emulator, seen.value, v, luck)
-        b[:, : lead.shape[1]] = lead
-        x = np.column_stack([emulator.directions.mean + b @ emulator.directions.logs.T, v])
-        made["abc"] = found_by.told()
-    else:
-        x = frame.x + luck.standard_normal((n_draws, frame.x.size)) @ root.T
-    started = x
-    x, taken = moved(emulator, seen.value, x, luck, more=problem.more)
+    noise = noise_of(seen, problem.luck.covariance(), 2 * n_runs, problem.luck.sample)
+    x, begun, told = drawn(
+        emulator, seen, noise, matched, n_draws, keyed(seed, area, "draws"),
+        number_of(seed, area, "sequential") if with_abc else None, problem.more,
+    )  # fmt: skip
 
     say("draws: simulation", 0.8)
     emulator = emulator.judged(problem.expected, x[:N_JUDGED], shift)
     at = x[-n_runs:]
-    runs = simulated_at(problem, at, range(2001, 2001 + n_runs))
+    runs = simulated_at(problem, at, 2001)
     off = differences(problem, emulator, at, runs)
-    made |= told_of(problem.seen, emulator, matched, frame, started, x)
+    made = told | told_of(problem.seen, emulator, matched, frame, begun, x)
     made |= {
-        "moves_taken": round(taken, 3),
-        "runs": 3 * n_runs,
+        "runs": n_runs + 2 * len(at),
         "simulation": {
             "rms": round(float(np.sqrt((off**2).mean())), 3),
             "inside_95": round(float((np.abs(off) < 1.96).mean()), 3),
         },
         "identified": identified(frame, x),
-        "predictive": predicted(seen, emulator, noise_of(seen, problem.luck.covariance(), 2 * n_runs,
-                                problem.luck.sample), x, keyed(seed, area, "predictive")),
+        "sensitivity": sensitivity(seen, emulator, x, number_of(seed, area, "sensitivity")),
+        "predictive": predicted(seen, emulator, noise, x, keyed(seed, area, "predictive")),
         "scales": {lever.key: round(float(s), 3) for lever, s in zip(LEVERS, problem.scale, strict=True)},
         "judgements": [each.about for each in judgements],
     }  # fmt: skip

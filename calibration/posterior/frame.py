@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,20 @@ class Frame:
         """Share of the prior variance that the figures removed, float64[n]; 0 where they tell nothing."""
         share: Array = 1.0 - np.diag(self.posterior.covariance) / np.diag(self.prior.covariance)
         return np.maximum(share, 0.0)
+
+
+class Asked(Protocol):
+    """Expected figures float64[K] as a function of x float64[n], and their derivatives float64[K, n]."""
+
+    seen: Seen
+
+    def __call__(self, x: Array) -> Array:
+        """Return the figures."""
+        ...
+
+    def with_derivatives(self, x: Array) -> tuple[Array, Array]:
+        """Return the figures and their derivatives."""
+        ...
 
 
 class Expected:
@@ -133,7 +148,7 @@ def highest(
     return x, figures, now
 
 
-def framed(expected: Expected, prior: Belief, errors: Array, x: Array) -> Frame:
+def framed(expected: Asked, prior: Belief, errors: Array, x: Array) -> Frame:
     """Return the frame around a point that is the highest or close to it: one more look at the derivatives."""
     value = expected.seen.value
     figures, jacobian = expected.with_derivatives(x)
