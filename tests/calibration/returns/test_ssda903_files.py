@@ -10,8 +10,9 @@ import xlsxwriter
 
 from abm.errors import CareError
 from calibration.returns.findings import Findings
+from calibration.returns.reading_years import year_in
 from calibration.returns.ssda903 import read_care, recognises
-from calibration.returns.ssda903_files import COLUMNS, year_in
+from calibration.returns.ssda903_files import COLUMNS
 from tests.calibration.returns.files_903 import EPISODES, HEADER, OF_A, line, read, told, write
 
 ROW = "A,10/05/2021,S,V2,N8,U6,PR4,,,,,,"
