@@ -139,6 +139,7 @@ def fit_area(
     correction_runs: int | None = None,
     workers: int = 2,
     progress: Progress | None = None,
+    book: RateBook | None = None,
 ) -> Fitted:
     """Fit an area to its published figures to `fitted_to` and return it ready to run to 31 March of `last_year`.
 
@@ -148,6 +149,9 @@ def fit_area(
         Runs of the simulation that the correction is made from; as CORRECTION_CHILDREN says if None.
     workers
         Threads that these runs share; their number changes nothing in the fit.
+    book
+        The shape of rates that the area starts from: England's if None, or one estimated from the area's own returns
+        (`calibration.estimate.rates_from`).
 
     Errors
     ------
@@ -167,22 +171,22 @@ def fit_area(
     fitted_to = last_published(found, fitted_to)
     n_years = fitted_to - FIRST_YEAR + 1
     found = tuple(target for target in found if target.year <= fitted_to)
-    scenario, book, levels = area_on_day_one(statistics, area, field, found, fitted_to, last_year, say)
+    scenario, own, levels = area_on_day_one(statistics, area, field, found, fitted_to, last_year, say, book=book)
 
     seen = observed_figures(found, n_years)
-    model = YearlyModel(field, book, scenario, n_years)
+    model = YearlyModel(field, own, scenario, n_years)
     logs = np.zeros((n_years, len(LEVERS)))
     logs, _, jacobian = solve(model, logs, seen, progress=lambda part: say("yearly factors", part))
 
     say("correction", 0.0)
     children = scenario.plan.ages.sum() / scenario.sample
     n_runs = correction_runs or int(np.clip(CORRECTION_CHILDREN / max(children, 1), 3, 24))
-    parameters = Parameters(book.rates(), multipliers(journey, logs, n_years), book.values)
+    parameters = Parameters(own.rates(), multipliers(journey, logs, n_years), own.values)
     simulated = simulated_figures(replace(scenario, n_weeks=n_years * WEEKS_PER_YEAR), parameters, n_runs, workers, say)
     model.correction = (simulated + PULL) / (model.plain(logs) + PULL)
     logs, _, _ = solve(model, logs, seen, jacobian=jacobian)
-    parameters = Parameters(book.rates(), multipliers(journey, logs, scenario.n_years), book.values)
-    return Fitted(area, scenario, parameters, book, logs, model.correction, levels, found, fitted_to)
+    parameters = Parameters(own.rates(), multipliers(journey, logs, scenario.n_years), own.values)
+    return Fitted(area, scenario, parameters, own, logs, model.correction, levels, found, fitted_to)
 
 
 def last_published(found: tuple[Target, ...], fitted_to: int) -> int:
@@ -202,11 +206,13 @@ def area_on_day_one(
     *,
     first_year: int = FIRST_YEAR,
     shape: dict[str, Any] | None = None,
+    book: RateBook | None = None,
 ) -> tuple[Scenario, RateBook, dict[str, tuple[float, float]]]:
     """Return an area's scenario from day one on, its rates at its own levels, and each level's (target, reached).
 
     first_year  day one is 31 March of the year before it; levels are set by the three years to day one
     shape       England's shapes, where not those of this table (see `published_shape`)
+    book        the rates that levels are set on; England's if None
     """
     by_year: dict[int, dict[str, float]] = {}
     for target in found:
@@ -217,7 +223,7 @@ def area_on_day_one(
     ages = census(statistics, area, range(first_year - 1, last_year + 1))
 
     say("levels", 0.0)
-    book, levels, figures = fit_levels(statistics, area, field, ages.counts[0], shape, fitted_to, first_year)
+    book, levels, figures = fit_levels(statistics, area, field, ages.counts[0], shape, fitted_to, first_year, book)
     # The course of those who came alone has the same shape for any number of them; those there on day one need it.
     children = children_of(ages.counts[0], figures.get("uasc_started") or 1.0, shape)
     course = steady(field.journey, field, book, children).course
@@ -253,8 +259,9 @@ def fit_levels(
     shape: dict[str, Any],
     fitted_to: int,
     first_year: int = FIRST_YEAR,
+    book: RateBook | None = None,
 ) -> tuple[RateBook, dict[str, tuple[float, float]], dict[str, float]]:
-    """Return England's book at the area's own levels, each aim's (target, reached), and the area's base figures."""
+    """Return the book (England's if None) at the area's own levels, each aim's (target, reached), its base figures."""
     journey = field.journey
     base = tuple(year + first_year - FIRST_YEAR for year in BASE_YEARS)
     figures = national_figures(statistics) if area.code == ENGLAND else base_figures(statistics, area.code, base)
@@ -277,7 +284,8 @@ def fit_levels(
     alone = figures.get("uasc_at_31_march", 0.0)
     children = children_of(ages, figures.get("uasc_started", 0.0), shape)
     aims = level_aims(journey, figures, alone, pull=PULL)
-    book, reached = fit_steady(journey, field, read_rates(journey), children, aims, rounds=30)
+    start = read_rates(journey) if book is None else book
+    book, reached = fit_steady(journey, field, start, children, aims, rounds=30)
     used = (*base, *range(first_year - 1, fitted_to + 1))
     solved = {t.figure for t in targets(statistics, area, used) if SOLVED in t.note}
     return book, {key: pair for key, pair in reached.items() if key not in solved}, figures

@@ -14,9 +14,12 @@ from calibration.estimate import ALSO_HIDDEN, COLUMNS, FEWEST, HIDDEN, estimate,
 from calibration.estimate_book import pooled_rates, steady_weights, with_arrivals
 from calibration.estimate_counts import count, grouping
 from calibration.estimate_log import log_of, log_of_run
+from calibration.fit import FIRST_YEAR, LAST_FITTED, LAST_YEAR, area_on_day_one
 from calibration.national import RISK_SHARES
 from calibration.rates import read_rates, write_rates
+from calibration.targets import targets
 from tests.abm.toys import small_area
+from tests.calibration.areas import BLACKPOOL, mean_field, on_day_one, shipped
 
 TABLES = JOURNEY.tables
 EXIT = [*JOURNEY.edges_of("returned_home_planned", "special_guardianship_granted")]
@@ -219,3 +222,23 @@ def test_weeks_can_be_chosen(as_observed, nation):
     narrower = estimate(log, nation, weights=weights, level=0.5)
     assert (narrower.rates.high <= whole.rates.high + 1e-12)[np.isfinite(whole.rates.high)].all()
     assert whole.observed
+
+
+@pytest.mark.slow
+def test_an_area_starts_from_its_own_shape_and_still_meets_its_figures(nation):
+    """A fit keeps the time in state of the book it is given, and sets levels on it as on England's."""
+    edges = JOURNEY.edges_of("returned_home_planned")
+    tilt = np.array([3.0, 2.0, 1, 1, 1, 0.5, 0.5, 0.3, 0.3])
+    statistics, area = shipped(), shipped().area(BLACKPOOL)
+    found = targets(statistics, area, range(FIRST_YEAR - 1, LAST_FITTED + 1))
+    given = nation.scaled(edges, tilt, "band")
+    scenario, own, levels = area_on_day_one(
+        statistics, area, mean_field(), found, LAST_FITTED, LAST_YEAR, book=given
+    )  # fmt: skip
+    np.testing.assert_allclose(own.band[edges], given.band[edges])
+    usual = on_day_one(BLACKPOOL)
+    np.testing.assert_allclose(usual.book.band[edges], nation.band[edges])
+    assert (own.level[edges] != usual.book.level[edges]).all()
+    assert scenario.area_code == BLACKPOOL
+    off = [abs(np.log((reached + 12) / (target + 12))) for target, reached in levels.values() if target > 50]
+    assert np.median(off) < 0.02
