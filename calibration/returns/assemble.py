@@ -19,7 +19,6 @@ children of its own. A return of care alone gives a log of care alone, with the 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -36,6 +35,7 @@ from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.population import Population
 from calibration.returns import assemble_loop as loop
 from calibration.returns.assemble_facts import CARE, NEED, care_facts, in_order, need_facts
+from calibration.returns.assemble_people import Link, people_of, window
 from calibration.returns.assemble_routes import EXITS, routes
 from calibration.returns.assemble_rules import (
     BEFORE_BIRTH,
@@ -45,19 +45,15 @@ from calibration.returns.assemble_rules import (
     NO_HOME,
     NOTES,
     OUTSIDE,
-    TWO_BIRTHS,
 )
-from calibration.returns.dates import days, week_of, week_of_date, year_of
+from calibration.returns.dates import week_of
 from calibration.returns.findings import Findings
 from calibration.returns.tables import NEED_SCHEMAS, CareTables, NeedTables
 
-NOT_KNOWN = 2
-"""Sex of a child whose return does not tell it; 0 and 1 as in `abm.population`."""
+__all__ = ["CARE", "NEED", "SEEN", "Link", "Observed", "assemble"]
+
 SEEN = {CARE: "care", NEED: "need", CARE + NEED: "need and care"}
 """What `Observed.sees` means."""
-RNE_STARTED = "S"
-"""Reason for a new episode: the child started to be looked after."""
-_WEEKS_FIT = 32_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ class Observed:
     ----------
     population, rows
         As of a simulated run. `state`, `history` and `since_week` are those of a child before its first row; each child
-        is a family of its own, of risk 0, since returns do not tell; `sex` may be NOT_KNOWN.
+        is a family of its own, of risk 0, since returns do not tell; `sex` may be 2, not known.
     inferred
         bool[rows]: filled in, because the journey needs the step and no return tells it.
     first_year, n_weeks
@@ -124,16 +120,6 @@ class Observed:
         return digest(self.journey, self.rows, self.population)
 
 
-@dataclass(frozen=True)
-class Link:
-    """Which child of the return of care is which of the return of need.
-
-    `pairs` has the columns care and need (keys, trimmed and in capitals, each key once); None: those with the same key.
-    """
-
-    pairs: pl.DataFrame | None = None
-
-
 def assemble(
     care: CareTables | None,
     need: NeedTables | None,
@@ -157,7 +143,7 @@ def assemble(
         When there is no table, when two returns have no day in common, or when nothing is left to make a log of.
     """
     first_year, first_week, n_weeks = window(care, need)
-    people = _people(care, need, link, findings)
+    people = people_of(care, need, link, findings)
     week, facts = _in_weeks(_facts(care, need, people, journey, findings), people, first_year, n_weeks, findings)
     there = np.zeros(people.height, bool)
     there[facts["child"].to_numpy()] = True
@@ -204,100 +190,6 @@ def assemble(
     )  # fmt: skip
 
 
-def window(care: CareTables | None, need: NeedTables | None) -> tuple[int, int, int]:
-    """Return the first year, the first week that all returns cover, and the week after the last one.
-
-    Returns of whole years are seen from week 0; a list that begins within a year has weeks that nobody watched.
-    """
-    tables = [table for table in (care, need) if table is not None]
-    if not tables:
-        raise CareError("There is no return to make a log of", "journeys returns", "Name its files or their folder")
-    begin, end = max(t.observed_from for t in tables), min(t.observed_to for t in tables)
-    if begin >= end:
-        raise CareError(
-            "The returns of care and of need have no day in common", "journeys returns",
-            "Read them one by one, or add the files of the years that both have",
-        )  # fmt: skip
-    first_year = int(year_of(days(begin)))
-    first_week, n_weeks = week_of_date(begin, first_year), week_of_date(end, first_year) + 1
-    if n_weeks > _WEEKS_FIT:
-        raise CareError(f"The returns cover {n_weeks} weeks", "journeys returns", f"At most {_WEEKS_FIT} fit a log")
-    return first_year, first_week, n_weeks
-
-
-def _people(
-    care: CareTables | None, need: NeedTables | None, link: Link | None, findings: Findings
-) -> pl.DataFrame:  # fmt: skip
-    """Return one row a child, in the order of the log: keys, birth, sex, uasc, what is seen."""
-    text = pl.String
-    of_care = pl.DataFrame(
-        schema={"care": text, "birth": pl.Date, "sex": pl.UInt8, "uasc": pl.Boolean}
-    ) if care is None else care.children.select(pl.col("child").alias("care"), "birth", "sex", "uasc")  # fmt: skip
-    of_need = pl.DataFrame(
-        schema={"need": text, "need_birth": pl.Date, "need_sex": pl.UInt8}
-    ) if need is None else need.children.select(
-        pl.col("child").alias("need"), pl.coalesce("birth", "expected_birth").alias("need_birth"),
-        pl.col("sex").alias("need_sex"),
-    )  # fmt: skip
-    if link is None:
-        pairs = pl.DataFrame(schema={"care": text, "need": text})
-    elif link.pairs is None:
-        pairs = of_care.join(of_need, left_on="care", right_on="need").select("care", pl.col("care").alias("need"))
-    else:
-        pairs = link.pairs.join(of_care, on="care", how="semi").join(of_need, on="need", how="semi")
-    people = (
-        of_care.join(pairs, on="care", how="left")
-        .join(of_need, on="need", how="full", coalesce=True)
-        .with_columns(
-            differ=(pl.col("birth") != pl.col("need_birth")).fill_null(False),
-            birth=pl.coalesce("birth", "need_birth"),
-            sex=pl.coalesce("sex", "need_sex", pl.lit(NOT_KNOWN)).cast(pl.UInt8),
-            uasc=pl.col("uasc").fill_null(False),
-        )
-    )
-    # One link between the two returns: then each would tell of every child of the other.
-    linked = link is not None
-    sees = NEED * (pl.col("need").is_not_null() | (linked and need is not None)).cast(pl.UInt8) + CARE * (
-        pl.col("care").is_not_null() | (linked and care is not None)
-    ).cast(pl.UInt8)
-    people = people.with_columns(sees.cast(pl.UInt8).alias("sees"), pl.col("care", "need").fill_null(""))
-    people = people.select("care", "need", "birth", "sex", "uasc", "sees", "differ")
-    people = people.join(_known_of_care(care, findings, people), on="care", how="left", maintain_order="left")
-    people = people.join(_known_of_need(need), on="need", how="left", maintain_order="left")
-    people = people.with_columns(
-        pl.col("clock_known").fill_null(True), pl.col("planned_before").fill_null(0).cast(pl.UInt8)
-    )
-    key = hashlib.sha256()
-    for row in people.select("care", "need", "birth", "sex").sort("care", "need").cast(text).fill_null("").iter_rows():
-        key.update(("\x1f".join(row) + "\n").encode())
-    secret = key.digest()
-    names = (people["care"] + "\x1f" + people["need"]).to_list()
-    place = [hashlib.blake2b(name.encode(), key=secret, digest_size=16).digest() for name in names]
-    return people.with_columns(pl.Series("place", place)).sort("place", "care", "need").drop("place")
-
-
-def _known_of_care(care: CareTables | None, findings: Findings, people: pl.DataFrame) -> pl.DataFrame:
-    """Return children whose time in care at the beginning of the log is not known; tell dates of birth that differ."""
-    if care is None:
-        return pl.DataFrame(schema={"care": pl.String, "clock_known": pl.Boolean})
-    first = care.episodes.unique("child", keep="first", maintain_order=True)
-    differ = people.filter("differ")["care"]
-    findings.add_rows(TWO_BIRTHS, first.filter(pl.col("child").is_in(differ.implode())), "DOB")
-    # The reader of the return tells it, as a finding.
-    begun = first.filter(pl.col("rne").ne_missing(RNE_STARTED))
-    return begun.select(pl.col("child").alias("care"), clock_known=pl.lit(False))
-
-
-def _known_of_need(need: NeedTables | None) -> pl.DataFrame:
-    """Return the least history of children who are said to have had a plan before."""
-    if need is None:
-        return pl.DataFrame(schema={"need": pl.String, "planned_before": pl.UInt8})
-    plans = need.protection_plans.unique("child", keep="first", maintain_order=True)
-    return plans.filter(pl.col("previous_plans") > 0).select(
-        pl.col("child").alias("need"), planned_before=pl.lit(2, pl.UInt8)
-    )
-
-
 def _facts(
     care: CareTables | None, need: NeedTables | None, people: pl.DataFrame, journey: Journey, findings: Findings
 ) -> pl.DataFrame:  # fmt: skip
@@ -334,7 +226,10 @@ def _in_weeks(
     early = facts["day"] < birth
     findings.add_rows(BEFORE_BIRTH, facts.filter(early & _begins(facts)))
     if early.any():
-        facts = in_order([facts.with_columns(pl.max_horizontal(facts["day"], birth).alias("day"))])
+        # What began and ended before birth, did so on one day now: what ends is taken last.
+        ended = early & ~_begins(facts)
+        last = pl.when(ended).then(1).otherwise("late").cast(pl.UInt8).alias("late")
+        facts = in_order([facts.with_columns(pl.max_horizontal(facts["day"], birth).alias("day"), last)])
     week = week_of(facts["day"].to_numpy(), first_year)
     late = pl.Series(week >= n_weeks)
     findings.add_rows(OUTSIDE, facts.filter(late & _begins(facts)))

@@ -9,7 +9,8 @@ The loop holds, for each child: the state, the history and the clock as the simu
 enquiries and plans are open; whether a referral is open, and whether a child in need was found. Facts before week 0
 move the child but write no row: they tell where it was when the log begins.
 
-Everything about the journey is in a few arrays of whole numbers, which keeps compiling short.
+Everything about the journey is in a few arrays of whole numbers, which keeps compiling short. All constants stand in
+this file: compiled code is kept under what the file holds.
 """
 
 from __future__ import annotations
@@ -21,14 +22,6 @@ from numpy.typing import NDArray
 
 from abm.compiled import compiled
 from abm.pathway import WEEKS_TO_18
-from calibration.returns.assemble_routes import (
-    AFTER_ASSESSMENT,
-    BY_CONFERENCE,
-    INTO_CARE,
-    INTO_CARE_ALONE,
-    PLAIN,
-    WITHIN_CARE,
-)
 
 # Kinds of fact, in the order in which those of one day are taken. What ends is 9 before what begins.
 (
@@ -52,6 +45,12 @@ NEW_CARER = 128
 """Added to the state of a move where the carer changed."""
 LAST_OF_18 = 2
 """Weeks before the 18th birthday in which a move to adult life counts as leaving care at 18."""
+
+PLAIN, AFTER_ASSESSMENT, BY_CONFERENCE, INTO_CARE, INTO_CARE_ALONE, WITHIN_CARE = range(6)
+"""Kinds of way, the first index of `Ways.towards`: between states of need as a case goes on or is closed; where it was
+closed after an assessment without further action; where a conference decided; to the door of care, of children with a
+family here and of those who came alone; between homes."""
+N_WAYS = 6
 
 # Notes on facts: what the journey could not take as it was told; 0 for none.
 (

@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from abm.errors import CareError
 from abm.journey import HOMES
 from abm.pathway import Journey
-
-PLAIN, AFTER_ASSESSMENT, BY_CONFERENCE, INTO_CARE, INTO_CARE_ALONE, WITHIN_CARE = range(6)
-"""Kinds of way, the first index of `Routes.next_edge`: between states of need as a case goes on or is closed; where it
-was closed after an assessment without further action; where a conference decided; to the door of care, of children with
-a family here and of those who came alone; between homes."""
-N_WAYS = 6
+from calibration.returns.assemble_loop import (
+    AFTER_ASSESSMENT,
+    BY_CONFERENCE,
+    INTO_CARE,
+    INTO_CARE_ALONE,
+    N_WAYS,
+    PLAIN,
+    WITHIN_CARE,
+)
 
 NEED = (
     "at_home", "referred", "receiving_early_help", "being_assessed", "under_enquiry", "in_need",

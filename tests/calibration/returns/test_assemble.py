@@ -297,6 +297,22 @@ def test_odd_things_are_told_and_change_nothing():
     }  # fmt: skip
 
 
+def test_what_came_before_birth_stands_on_the_day_of_birth():
+    born = D(2021, 9, 1)
+    week = week_of_date(born, 2022)
+    observed, findings = log(None, need(
+        {"A": born, "B": {"expected_birth": born}},
+        referrals=[referral(closed=JUNE, closure_reason="RC8"), referral(child="B")],
+        assessments=[of(started=MAY, authorised=JUNE), of("B", started=MAY)], enquiries=[of("B", started=MAY)],
+        protection_plans=[of("B", start=JUNE)],
+    ))  # fmt: skip
+    assert words(observed, "A") == [
+        f"{week} was_referred", f"{week} assessment_began", f"{week} found_not_in_need"
+    ]  # fmt: skip
+    assert words(observed, "B")[-1] == f"{week} child_protection_plan_began"
+    assert findings.counts()["log-before-birth"] == 6
+
+
 def test_no_further_action_with_activity_went_on():
     observed, findings = log(
         None, need({"A": BORN}, referrals=[referral(nfa=True)], assessments=[of(started=MAY)])
