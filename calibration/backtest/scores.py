@@ -15,6 +15,8 @@ BANDS = (50, 80, 90)
 LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 """Quantiles of a forecast: the median and the ends of the three intervals."""
 MEDIAN = LEVELS.index(0.50)
+LEAST_CHANGES = 4
+"""An authority of fewer years has no scale to measure errors by, so it is neither forecast nor scored."""
 
 
 def ends_of(band: int) -> tuple[int, int]:
@@ -24,8 +26,8 @@ def ends_of(band: int) -> tuple[int, int]:
     return low, len(LEVELS) - 1 - low
 
 
-def step_of(series: Array) -> Array:
-    """Return the mean absolute change from year to year over the last axis; NaN where no two years follow one another.
+def step_of(series: Array, least: int = LEAST_CHANGES) -> Array:
+    """Return the mean absolute change from year to year over the last axis; NaN where fewer than `least` are known.
 
     It is what MASE divides by: the mean error, over the years the forecast may see, of carrying the last figure on one
     year. A step below half a child (or referral) is taken as half: no figure is known better.
@@ -34,7 +36,7 @@ def step_of(series: Array) -> Array:
     change = np.abs(np.diff(series, axis=-1))
     known = np.isfinite(change)
     total, n = np.where(known, change, 0.0).sum(axis=-1), known.sum(axis=-1)
-    return np.where(n > 0, np.maximum(total / np.maximum(n, 1), 0.5), np.nan)
+    return np.where(n >= max(least, 1), np.maximum(total / np.maximum(n, 1), 0.5), np.nan)
 
 
 def absolute_error(quantiles: Array, truth: Array) -> Array:

@@ -21,11 +21,16 @@ def test_the_ends_of_an_interval_are_the_quantiles_that_leave_half_the_rest_on_e
 
 
 def test_a_step_is_the_mean_absolute_change_of_years_that_follow_one_another():
-    # Changes of 2, 4 and, after a year that is missing, 3.
-    assert scores.step_of(np.array([10.0, 12.0, 8.0, np.nan, 5.0, 8.0])) == pytest.approx((2 + 4 + 3) / 3)
-    assert scores.step_of(np.array([7.0, 7.0, 7.0])) == 0.5
-    assert np.isnan(scores.step_of(np.array([7.0, np.nan, 7.0])))
-    assert scores.step_of(np.array([[1.0, 3.0], [5.0, 6.0]])) == pytest.approx([2.0, 1.0])
+    # Changes of 2, 4 and, after a year that is missing, 3 and 0.
+    series = np.array([10.0, 12.0, 8.0, np.nan, 5.0, 8.0, 8.0])
+    assert scores.step_of(series) == pytest.approx((2 + 4 + 3 + 0) / 4)
+    assert scores.step_of(np.array([7.0, 7.0, 7.0, 7.0, 7.0])) == 0.5
+    assert scores.step_of(np.array([[1.0, 3.0], [5.0, 6.0]]), least=1) == pytest.approx([2.0, 1.0])
+
+
+def test_too_few_changes_give_no_step():
+    assert np.isnan(scores.step_of(np.array([10.0, 12.0, 8.0, 9.0])))
+    assert np.isnan(scores.step_of(np.array([7.0, np.nan, 7.0]), least=1))
 
 
 def test_interval_scores_by_hand():
