@@ -25,9 +25,8 @@ def year_in(words: str, *, named_by_start: bool = False) -> int | None:
 
 
 _SEP = r"(?:[-_/. ]{0,3}|\s?to\s?)"
-_DATE = re.compile(
-    r"(?<!\d)(?:(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])|(0[1-9]|[12]\d|3[01])[-_.]?(0[1-9]|1[0-2])[-_.]?(20\d\d))(?!\d)"
-)
+_MONTH, _DAY = r"(0[1-9]|1[0-2])", r"(0[1-9]|[12]\d|3[01])"
+_DATE = re.compile(rf"(?<!\d)(?:(20\d\d)[-_.]?{_MONTH}[-_.]?{_DAY}|{_DAY}[-_.]?{_MONTH}[-_.]?(20\d\d))(?!\d)")
 _SPAN = re.compile(rf"(?<!\d)(20\d\d){_SEP}(20\d\d|\d\d)(?!\d)")
 # Without a sign between, 2021 is a year (and 2020-21 ends in it).
 _SHORT = re.compile(r"(?<!\d)(\d\d)[-_/](\d\d)(?!\d)|(?<!\d)(1\d|2[1-9]|[3-9]\d)(\d\d)(?!\d)")
@@ -40,7 +39,7 @@ def _ends_in(words: str, on: int) -> Iterator[int]:
         yield from pattern.finditer(words)
         words = pattern.sub(" ", words)
 
-    # A span first: 2010-11-12 is none, and a span in two digits (2011-12) would look like a month.
+    # What one form takes, the next does not see: a date is no span (2010-11-12), and a span no two years.
     for match in taken(_DATE):
         year, month, day = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
         if (month, day) == ("03", "31"):
@@ -51,6 +50,6 @@ def _ends_in(words: str, on: int) -> Iterator[int]:
             yield first + 1
     for match in taken(_SHORT):
         first, second = int(match[1] or match[3]), int(match[2] or match[4])
-        if second == first + 1:
+        if second == first + 1 and first < 60:
             yield 2000 + second
     yield from (int(match[1]) + on for match in _YEAR.finditer(words))

@@ -64,7 +64,7 @@ def read_care(
     years = _years(parts, findings)
     children = read_children(parts, findings)
     rows = read_episodes(parts, findings)
-    episodes = one_line(rows, children.select("child", "birth"), findings)
+    episodes = one_line(rows, children.select("child", "birth"), years[-1], findings)
     children, episodes = children_in_care(children, episodes, findings)
     if not episodes.height:
         raise CareError(

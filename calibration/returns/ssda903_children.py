@@ -87,7 +87,7 @@ def read_children(parts: Sequence[Part], findings: Findings) -> pl.DataFrame:
         rank = {"Header": 0, "UASC": 1}.get(part.table, 2)
         frame = frame.with_columns(*lacking, pl.lit(rank, pl.UInt8).alias("rank"))
         rows.append(frame.select("CHILD", "DOB", "SEX", "DUC", "file", "row", "year", "rank"))
-    told = pl.concat(rows).sort("rank", "year", "file", "row", descending=[False, True, True, True])
+    told = pl.concat(rows).sort("rank", "year", "file", "row", descending=[False, True, True, True], nulls_last=True)
     told = _once(told, findings)
     births = _births(told, findings)
     sexes = _sexes(told, findings)
@@ -135,7 +135,7 @@ def _births(told: pl.DataFrame, findings: Findings) -> pl.DataFrame:
 def _sexes(told: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     sex = pl.col("SEX").replace_strict({"girl": 0, "boy": 1}, default=None, return_dtype=pl.UInt8).alias("sex")
     known = told.filter(pl.col("rank") < 2).with_columns(sex).drop_nulls("sex")
-    latest = known.sort("year", "rank", descending=[True, False], maintain_order=True)
+    latest = known.sort("year", "rank", descending=[True, False], nulls_last=True, maintain_order=True)
     latest = latest.unique("CHILD", keep="first", maintain_order=True).select("CHILD", pl.col("sex").alias("latest"))
     known = known.join(latest, on="CHILD", how="left", maintain_order="left")
     findings.add_rows(SEX_DISAGREES, known.filter(pl.col("sex") != pl.col("latest")), "SEX")

@@ -8,8 +8,8 @@ and the latest year's row holds. What is left is mended by what follows it, in t
 3. short breaks (V3, V4), which are kept apart from the children looked after;
 4. two episodes that begin on one day: the one that lasts holds (one that ends that same day stays, before it);
 5. ends: an episode without DEC ends where the next begins (REC X1), or the day before a new period of care (S); if
-   nothing follows and the child is in no later return, on 31 March of its own year, with REC E99: lost from sight. If
-   the year is the last, it is open. An episode that runs over the next ends where the next begins. X1 where the next
+   nothing follows within a year, on 31 March of its own year, with REC E99: lost from sight. If the year is the last
+   that was read, it is open. An episode that runs over the next ends where the next begins. X1 where the next
    episode begins later is a gap, which is closed unless the next begins a new period of care.
 
 Rules of this kind are what a London data platform publishes for its repairs ("fix episodes"), and the Department's own
@@ -105,7 +105,7 @@ OPEN_BEFORE_NEW = Rule(
 )
 NEVER_AGAIN = Rule(
     "903-lost-from-sight",
-    "The episode was open on 31 March, and no later return that was read has it or another of the child.",
+    "The episode was open on 31 March, and no later return has it, or another of the child within a year.",
     "It was ended on that day as lost from sight (REC E99), or for the reason its REC gives.",
     "",
     "mended",
@@ -147,11 +147,12 @@ X1_BEFORE_NEW = Rule(
 )
 X1_ALONE = Rule(
     "903-x1-without-next",
-    "REC is X1 and no episode follows.",
+    "REC is X1 and no episode follows within a year.",
     "The child was read as lost from sight on that day (REC E99).",
     "X1: a new episode begins on the same day",
     "mended",
 )
+_FAR = 366
 _CODES = ("RNE", "LS", "CIN", "PLACE", "PLACE_PROVIDER", "REC", "REASON_PLACE_CHANGE")
 
 
@@ -181,7 +182,7 @@ def read_episodes(parts: Sequence[Part], findings: Findings) -> pl.DataFrame:
     )
 
 
-def one_line(frame: pl.DataFrame, births: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+def one_line(frame: pl.DataFrame, births: pl.DataFrame, last_year: int, findings: Findings) -> pl.DataFrame:
     """Return each episode once, ends mended, in order of child and time.
 
     Parameters
@@ -190,13 +191,14 @@ def one_line(frame: pl.DataFrame, births: pl.DataFrame, findings: Findings) -> p
         As of `read_episodes`.
     births
         child, birth: those of which it is known.
+    last_year
+        The last year of which a return was read: what is open in it is open.
     """
-    years = frame["year"].unique().sort().to_list()
     frame = _of_children(frame, births, findings)
-    frame = _once(frame, findings)
+    frame = _once(frame, last_year, findings)
     frame = _without(frame, CODES.in_journey("LS", pl.col("LS")) == SHORT_BREAK, SHORT, findings)
     frame = _one_a_day(frame, findings)
-    return _ended(frame, years[-1] if years else 0, findings)
+    return _ended(frame, last_year, findings)
 
 
 def _without(frame: pl.DataFrame, wrong: pl.Expr, rule: Rule, findings: Findings) -> pl.DataFrame:
@@ -212,7 +214,7 @@ def _of_children(frame: pl.DataFrame, births: pl.DataFrame, findings: Findings) 
     return _without(frame, pl.col("DECOM") > pl.col("grown"), GROWN_UP, findings).drop("grown")
 
 
-def _once(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+def _once(frame: pl.DataFrame, last_year: int, findings: Findings) -> pl.DataFrame:
     """Keep of each (child, DECOM) the rows of its latest year, each once."""
     key = ["CHILD", "DECOM"]
     frame = frame.sort(*key, "year", "file", "row")
@@ -229,7 +231,7 @@ def _once(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
         closed = pl.col("DEC").is_not_null() & pl.col("DEC").ne_missing(pl.col("DEC_later"))
         findings.add_rows(SUPERSEDED, both.filter(same & ~closed))
         findings.add_rows(SUPERSEDED_OTHERWISE, both.filter(~same | closed))
-    return _corrected(kept.drop("latest", "key"), frame, findings)
+    return _corrected(kept.drop("latest", "key"), frame, last_year, findings)
 
 
 def _without_repeats(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
@@ -243,10 +245,10 @@ def _without_repeats(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     return frame.join(again.select("file", "row"), on=["file", "row"], how="anti", maintain_order="left")
 
 
-def _corrected(kept: pl.DataFrame, told: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+def _corrected(kept: pl.DataFrame, told: pl.DataFrame, last_year: int, findings: Findings) -> pl.DataFrame:
     """Leave out open rows that a later year has, not beside but instead, with a DECOM up to a month away."""
     alike = ["CHILD", "RNE", "LS", "CIN", "PLACE"]
-    open_ = kept.filter(pl.col("DEC").is_null() & (pl.col("year") < pl.lit(told["year"].max())))
+    open_ = kept.filter(pl.col("DEC").is_null() & (pl.col("year") < last_year))
     if not open_.height:
         return kept
     first_told = told.group_by("CHILD", "DECOM").agg(pl.col("year").min().alias("since"))
@@ -273,11 +275,15 @@ def _one_a_day(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
 
 def _ended(frame: pl.DataFrame, last_year: int, findings: Findings) -> pl.DataFrame:
     """Mend ends by what follows; frame sorted by child, DECOM, DEC."""
-    follows = (pl.col("CHILD") == pl.col("CHILD").shift(-1)).fill_null(False)
+    same_child = (pl.col("CHILD") == pl.col("CHILD").shift(-1)).fill_null(False)
+    year_end, begins_next = last_day(pl.col("year")), pl.col("DECOM").shift(-1)
+    new = same_child & (pl.col("RNE").shift(-1) == "S").fill_null(False)
+    # What begins more than a year later and is no new period was not what followed: something is missing between.
+    follows = new | (begins_next <= pl.coalesce("DEC", year_end) + pl.duration(days=_FAR))
     frame = frame.with_columns(
-        pl.when(follows).then(pl.col("DECOM").shift(-1)).alias("next"),
-        (follows & (pl.col("RNE").shift(-1) == "S").fill_null(False)).alias("new"),
-        last_day(pl.col("year")).alias("year_end"),
+        pl.when(same_child & follows).then(begins_next).alias("next"),
+        new.alias("new"),
+        year_end.alias("year_end"),
         (CODES.in_journey("REC", pl.col("REC")) == GOES_ON).fill_null(False).alias("x1"),
     )
     open_, next_, new = pl.col("DEC").is_null(), pl.col("next"), pl.col("new")

@@ -23,7 +23,7 @@ ROW = "A,10/05/2021,S,V2,N8,U6,PR4,,,,,,"
     [
         ("2023-24", 2024), ("2023_24", 2024), ("2023/24", 2024), ("202324", 2024), ("23-24", 2024), ("2324", 2024),
         ("2023-2024", 2024), ("2023 to 2024", 2024), ("2024", 2024), ("SSDA903_2024_v2", 2024), ("2024-03-31", 2024),
-        ("31032024", 2024), ("1999-2000", 2000), ("99-00", None), ("2021", 2021), ("2011-12", 2012),
+        ("31032024", 2024), ("1999-2000", 2000), ("99-00", None), ("98-99", None), ("2021", 2021), ("2011-12", 2012),
         ("2024-05-12", None), ("20240512", None), ("2022-24", None), ("2022 and 2023", None), ("903", None), ("", None),
         ("2019_2020_2021", None), ("episodes (2)", None),
     ],
@@ -145,11 +145,12 @@ def test_two_files_of_one_table_and_year_are_told(tmp_path: Path) -> None:
 
 def test_a_table_that_is_of_no_year_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "u.csv").write_text("CHILD,SEX,DOB,DUC\nA,1,05/06/2012,\n")
+    (tmp_path / "a" / "u.csv").write_text("CHILD,SEX,DOB,DUC\nA,2,05/06/2012,\n")
     write(tmp_path / "b", {2021: ["A 10/05/2020 S V2 N8 U6 PR4 - -"], 2022: ["A 10/05/2020 S V2 N8 U6 PR4 - -"]})
     tables, findings = read(tmp_path)
-    assert tables.children.select("uasc", "birth").rows() == [(True, date(2012, 6, 5))]
-    assert findings.counts() == {"903-told-again": 1}
+    # Of sex, the Header of the latest year holds.
+    assert tables.children.select("uasc", "birth", "sex").rows() == [(True, date(2012, 6, 5), 1)]
+    assert findings.counts() == {"903-sex-disagrees": 1, "903-told-again": 1}
 
 
 @pytest.mark.parametrize(("left_out", "words"), [("e", "No Episodes table"), ("h", "No Header table")])

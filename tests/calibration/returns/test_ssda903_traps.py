@@ -95,6 +95,21 @@ def test_trap_1_x1_without_a_next_episode_is_lost_from_sight(tmp_path: Path) -> 
     assert told(findings, "903-x1-without-next") == [("episodes_2022.csv", 2, "REC")]
 
 
+def test_trap_1_what_begins_years_later_does_not_close_a_gap(tmp_path: Path) -> None:
+    late = "A 05/05/2023 P C2 N1 K2 PR4 - -"
+    write(tmp_path / "open", {2022: ["A 10/05/2021 S C2 N1 U6 PR1 - -"], 2024: [late]})
+    assert line(read(tmp_path / "open")[0])[0] == ("A", "2021-05-10", "2022-03-31", "E99")
+    write(tmp_path / "x1", {2022: ["A 10/05/2021 S C2 N1 U6 PR1 10/10/2021 X1"], 2024: [late]})
+    assert line(read(tmp_path / "x1")[0])[0] == ("A", "2021-05-10", "2021-10-10", "E99")
+
+
+def test_trap_1_a_last_return_without_a_row_to_use_still_is_the_last(tmp_path: Path) -> None:
+    write(tmp_path, {2022: ["A 10/05/2021 S C2 N1 U6 PR1 - -"], 2023: ["A soon S C2 N1 U6 PR1 - -"]})
+    tables, _ = read(tmp_path)
+    assert line(tables) == [("A", "2021-05-10", "2022-03-31", "E99")]
+    assert tables.observed_to == date(2023, 3, 31)
+
+
 def test_trap_1_a_start_that_a_later_return_corrects_is_one_episode(tmp_path: Path) -> None:
     write(tmp_path, {2022: ["A 10/09/2021 S C2 N1 U6 PR1 - -"], 2023: ["A 12/09/2021 S C2 N1 U6 PR1 - -"]})
     tables, findings = read(tmp_path)

@@ -14,7 +14,7 @@ from calibration.returns import ssda903_episodes
 from calibration.returns.findings import Findings
 from calibration.returns.ssda903_homes import with_homes
 
-FIRST = date(2019, 4, 1)
+FIRST, LAST = date(2019, 4, 1), 2022
 HOME = {"U6": "foster", "K2": "childrens_home", "H5": "supported_accommodation", "K3": "supported_accommodation"}
 SCHEMA = {
     "CHILD": pl.String, "DECOM": pl.Date, "RNE": pl.String, "LS": pl.String, "CIN": pl.String, "PLACE": pl.String,
@@ -71,7 +71,7 @@ def end_of(year: int) -> date:
 def twin(given_rows: list[Row]) -> list[Row]:
     """Return the episodes that hold, mended, by child and time."""
     once = [row for i, row in enumerate(given_rows) if cells(row) not in map(cells, given_rows[:i])]
-    last_year = max((row.year for row in once), default=0)
+    last_year = LAST
     since: dict[tuple[str, date], int] = {}
     latest: dict[tuple[str, date], int] = {}
     for row in once:
@@ -107,6 +107,8 @@ def order(row: Row) -> tuple[str, date, date, int]:
 
 def ended(row: Row, nxt: Row | None, last_year: int) -> Row:
     why = row.rec if row.rec not in (None, "X1") else "E99"
+    if nxt and nxt.rne != "S" and nxt.start > (row.end or end_of(row.year)) + timedelta(days=366):
+        nxt = None
     new = nxt is not None and nxt.rne == "S"
     if row.end is None:
         if nxt is None:
@@ -156,7 +158,7 @@ def one_line(given_rows: list[Row]) -> tuple[pl.DataFrame, Findings]:
     for year in (2020, 2021, 2022):
         findings.file(f"episodes_{year}.csv")
     births = pl.DataFrame({"child": ["A", "B"], "birth": [date(2010, 1, 1)] * 2})
-    return ssda903_episodes.one_line(frame_of(given_rows), births, findings), findings
+    return ssda903_episodes.one_line(frame_of(given_rows), births, LAST, findings), findings
 
 
 @given(rows())
@@ -178,8 +180,7 @@ def test_no_row_is_dropped_silently_and_the_line_can_stand(given_rows: list[Row]
         if before["CHILD"] == after["CHILD"]:
             assert before["DECOM"] <= before["DEC"] <= after["DECOM"]
             assert (before["REC"] == "X1") <= (before["DEC"] == after["DECOM"])
-    last_year = max((row.year for row in given_rows), default=0)
-    assert set(frame.filter(pl.col("DEC").is_null())["year"]) <= {last_year}
+    assert set(frame.filter(pl.col("DEC").is_null())["year"]) <= {LAST}
 
 
 @given(rows())
