@@ -120,11 +120,11 @@ def simulated_at(problem: Problem, x: Array, first_seed: int) -> Array:
     """Return float64[N, K]: the figures of one run of the simulation at each of x float64[N, n]."""
     fitted, n_years = problem.fitted, problem.seen.n_years
     scenario = replace(fitted.scenario, n_weeks=n_years * WEEKS_PER_YEAR)
-    luck, out = Luck(n_years), []
+    luck, model, out = Luck(n_years), problem.expected.model, []
     for seed, each in enumerate(x, start=first_seed):
         logs, levels = problem.expected.split(each)
         parameters = Parameters(
-            formed(JOURNEY, fitted.book, levels), multipliers(JOURNEY, logs, n_years), fitted.book.values
+            formed(model.rates, model.tilts, levels), multipliers(JOURNEY, logs, n_years), fitted.book.values
         )
         out.append(problem.seen.of(luck.add(simulate(scenario, parameters, seed, JOURNEY))))
     return np.array(out)

@@ -25,7 +25,7 @@ from abm.marks import journey_mark, mark_of
 from abm.parameters import Parameters
 from calibration.fit import Fitted
 from calibration.levers import LEVERS, multipliers
-from calibration.posterior.forms import FORMS, formed
+from calibration.posterior.forms import FORMS, formed, tilts
 
 Array = NDArray[np.float64]
 DRAWS, TABLE = "draws.json", "draws.parquet"
@@ -96,11 +96,15 @@ class AreaDraws:
         mean: Array = np.tensordot(self.weights, self.logs, axes=1)
         return mean
 
+    @cached_property
+    def _rates_and_tilts(self) -> tuple[Array, Array]:
+        book = self.fitted.book
+        return book.rates(), tilts(JOURNEY, book, self.fitted.scenario)
+
     def parameters(self, draw: int) -> Parameters:
         """Return what a run needs to know of numbers, for one draw."""
-        book = self.fitted.book
         factors = multipliers(JOURNEY, self.logs[draw], self.fitted.scenario.n_years)
-        return Parameters(formed(JOURNEY, book, self.levels[draw]), factors, book.values)
+        return Parameters(formed(*self._rates_and_tilts, self.levels[draw]), factors, self.fitted.book.values)
 
     def taken(self, n: int) -> AreaDraws:
         """Return `n` of the draws with equal weights: those at even steps of the running total of weights."""

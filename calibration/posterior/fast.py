@@ -38,7 +38,7 @@ from abm.pathway import (
 from abm.scenario import Scenario
 from abm.trajectory import Diary
 from calibration.levers import FITTED_FIGURES, LEVERS
-from calibration.posterior.forms import FORMS, tilts
+from calibration.posterior.forms import FORMS, formed, tilts
 from calibration.rates import RateBook
 
 Array = NDArray[np.float64]
@@ -104,7 +104,7 @@ class FastYears:
 
     def __init__(self, field: MeanField, book: RateBook, scenario: Scenario, n_years: int) -> None:
         self.field, self.n_years, journey = field, n_years, field.journey
-        self.rates, self.tilts = book.rates(), tilts(journey, book)
+        self.rates, self.tilts = book.rates(), tilts(journey, book, scenario)
         self.columns = columns_of(scenario, field, block=WEEKS_PER_YEAR)
         self.diary = Diary(field, self.columns)
         self.lever_edges = [np.concatenate([journey.edges_of(n) for n in lever.transitions]) for lever in LEVERS]
@@ -190,7 +190,7 @@ class FastYears:
 
     def _rates(self, logs: Array, levels: Array) -> Array:
         """Return float64[E, G, B] under one year's logs [levers] and the forms' values."""
-        out = self.rates * np.exp(np.tensordot(levels, self.tilts, axes=1))
+        out = formed(self.rates, self.tilts, levels).copy()
         for edges, log in zip(self.lever_edges, logs, strict=True):
             out[edges] *= np.exp(log)
         return out

@@ -60,19 +60,32 @@ def test_forms_at_zero_leave_the_rates_bit_for_bit_and_tilt_only_what_they_name(
     fit = fitted(BLACKPOOL, QUICK)
     journey = mean_field().journey
     plain = fit.book.rates()
-    assert (formed(journey, fit.book, np.zeros(len(FORMS))) == plain).all()
-    moved = tilts(journey, fit.book)
+    moved = tilts(journey, fit.book, fit.scenario)
+    assert (formed(plain, moved, np.zeros(len(FORMS))) == plain).all()
     for tilt, form in zip(moved, FORMS, strict=True):
         edges = np.flatnonzero(tilt.any(axis=(1, 2)))
         names = {journey.transitions[journey.tables.transition[e]].key for e in edges}
         assert names, form.key
         assert ("was_referred" in names) == (form.key in ("history", "frailty"))
-    history = FORMS.index(next(form for form in FORMS if form.key == "history"))
     values = np.zeros(len(FORMS))
-    values[history] = np.log(2.0)
-    twice = formed(journey, fit.book, values)
-    changed = twice != plain
-    assert twice[changed] == pytest.approx(2 * plain[changed])
-    groups = np.flatnonzero(changed.any(axis=(0, 2)))
-    assert set(groups % 3) == {1, 2}
-    assert groups.max() < 60
+    values[[form.key for form in FORMS].index("history")] = np.log(2.0)
+    told = formed(plain, moved, values)
+    referral = journey.edges_of("was_referred")
+    assert (np.delete(told, referral, axis=0) == np.delete(plain, referral, axis=0)).all()
+    ratio = told[referral[0], :60, 0] / plain[referral[0], :60, 0]
+    # Children known before are referred twice as often as others, both against the mean over all referrals.
+    assert ratio[1::3] == pytest.approx(2 * ratio[0::3])
+    assert ratio[2::3] == pytest.approx(2 * ratio[0::3])
+    assert 0.5 < ratio[0] < 1.0
+    assert (told[referral, 60:] == plain[referral, 60:]).all()
+
+
+def test_a_form_that_tells_children_apart_moves_hardly_any_totals():
+    figures, slope = fast(N).with_derivatives(logs())
+    referrals = FITTED_FIGURES.index("referrals")
+    for form in FORMS:
+        if form.neutral:
+            moved = slope[0, referrals, -len(FORMS) + FORMS.index(form)] / figures[0, referrals]
+            assert abs(moved) < 0.1
+    level = slope[0, referrals, [lever.key for lever in LEVERS].index("referral")] / figures[0, referrals]
+    assert level > 0.9
