@@ -99,7 +99,7 @@ def _lists(paths: list[Path], findings: Findings) -> dict[int, pl.DataFrame]:
     found: dict[int, list[pl.DataFrame]] = {}
     for path, name in files_of(paths):
         for text in read_tables(path, findings, name=name, known=KNOWN):
-            number = list_of(text.keys)
+            number = list_of(text.keys, text.sheet or path.stem)
             if number is None or number in NOT_READ:
                 findings.add(NOT_OURS if number is None else NOT_NEEDED, text.file)
                 continue

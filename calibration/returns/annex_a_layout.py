@@ -10,6 +10,7 @@ Insight's regional platforms keep it. `Gender` became `Sex` in 2026.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -132,10 +133,11 @@ KNOWN = tuple(
 """Every header of the lists."""
 
 
-def list_of(keys: list[str]) -> int | None:
+def list_of(keys: list[str], name: str = "") -> int | None:
     """Return the number of the list that has these headers (by `header_key`): None for another table.
 
-    A list is told by its first column. Where that is spelt in another way, two other columns of its own tell it.
+    A list is told by its first column. Where that is spelt in another way, two other columns of its own tell it; where
+    these are too, the name of the sheet or file does: "List_3", "List 3".
     """
     found = set(keys)
     if not any(key in found for key in map(header_key, (CHILD["child"], *ALSO["child"]))) and not _near_child(keys):
@@ -153,7 +155,10 @@ def list_of(keys: list[str]) -> int | None:
         return best
     likeness = {one.number: max(_likeness(header_key(one.first), key) for key in keys) for one in LISTS}
     best = max(likeness, key=lambda number: likeness[number])
-    return best if likeness[best] >= _NEAR else None
+    if likeness[best] >= _NEAR:
+        return best
+    named = re.search(r"(?i)list[ _-]*0?(\d{1,2})(?!\d)", name)
+    return int(named[1]) if named and int(named[1]) in {*LIST, *NOT_READ} else None
 
 
 def _near_child(keys: list[str]) -> bool:

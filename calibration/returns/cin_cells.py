@@ -82,6 +82,7 @@ _KNOWN_SEX = {"girl": 0, "boy": 1}
 ENDS = {
     "referrals": ("referred", "closed"),
     "assessments": ("started", "authorised"),
+    "enquiries": ("started", "conference"),
     "need_plans": ("start", "end"),
     "protection_plans": ("start", "end"),
 }

@@ -74,10 +74,18 @@ def read_parts(
     Raises
     ------
     CareError
-        When the year of a file cannot be told, and for files that cannot be opened.
+        When the year of a file cannot be told, a census lacks CINdetails, and for files that cannot be opened.
     """
     parts = list(_parts(paths, findings, year))
-    return _joined(parts), tuple(sorted({part.year for part in parts if part.table == "referrals"}))
+    years = {part.year for part in parts if part.table == "referrals"}
+    for part in parts:
+        if part.year not in years and part.frame.height and years:
+            raise CareError(
+                f"The census of {part.year} has no CINdetails",
+                findings.sources[part.frame["file"][0]].name,
+                "Give all tables of a census, or correct the year of this one.",
+            )
+    return _joined(parts), tuple(sorted(years))
 
 
 def _parts(paths: list[Path], findings: Findings, year: int | None) -> Iterator[_Part]:

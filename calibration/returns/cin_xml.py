@@ -203,8 +203,10 @@ class _Reading:
                         kept.pop(row[_PLACE], None)
                     elif node.element == "CINdetails":
                         details_of_child = 0
-                    # One long list of cells: a list of rows would keep the collector of garbage busy.
-                    cells[node.table] += row
+                    # An element without any cell (<Reviews/>) says nothing. The cells are one long list: a list of rows
+                    # would keep the collector of garbage busy.
+                    if row[_PLACE] is not None or any(row[_PLACE:]):
+                        cells[node.table] += row
                     if len(cells[node.table]) >= _CELLS:
                         self.flush(node.table)
                 node, inside, row = above, above.inside, row_above
@@ -221,6 +223,9 @@ class _Reading:
         return node.inside.setdefault(tag, node.known.get(key))
 
     def _note(self, node: _Node, key: str, parser: expat.XMLParserType) -> None:
+        # A header has what each supplier puts there.
+        if node.element == "Header":
+            return
         self.unknown.setdefault((node.element, key), (len(self.keys), parser.CurrentLineNumber))
 
     def flush(self, table: str) -> None:

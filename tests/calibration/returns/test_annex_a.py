@@ -103,6 +103,12 @@ def test_the_end_of_a_plan_is_never_taken_for_its_start(tmp_path: Path) -> None:
     assert "row" in refused.value.remedy
 
 
+def test_a_list_whose_columns_tell_nothing_is_told_by_its_name_and_refused(tmp_path: Path) -> None:
+    lists = {"List 3": [{"Child Unique ID": "A", "When": "01/07/2024"}], "List_4": LISTS["List_4"]}
+    with pytest.raises(CareError, match="column 'Date of referral' is missing"):
+        read(workbook(tmp_path / "a.xlsx", lists))
+
+
 def test_every_first_column_tells_its_own_list() -> None:
     for one in LAYOUT:
         keys = [header_key(header) for header in ("Child Unique ID", "Date of Birth", *one.columns.values())]

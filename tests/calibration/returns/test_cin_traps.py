@@ -205,11 +205,13 @@ def test_a_file_of_another_year_than_it_says_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_end_before_its_start_is_read_as_none(tmp_path: Path) -> None:
-    wrong = case("2023-05-01", assessment("2023-05-02", "2023-05-01"), protection_plan("2023-06-01", "2023-05-01"))
+    ends = assessment("2023-05-02", "2023-05-01"), enquiry("2023-05-03", "2023-05-02")
+    wrong = case("2023-05-01", *ends, protection_plan("2023-06-01", "2023-05-01"))
     tables, findings = read_children(tmp_path, child("A", wrong))
+    assert tables.enquiries["conference"].to_list() == [None]
     assert tables.assessments["authorised"].to_list() == [None]
     assert tables.protection_plans["end"].to_list() == [None]
-    assert len(told(findings, "cin-ends-before-start")) == 2
+    assert len(told(findings, "cin-ends-before-start")) == 3
 
 
 # 6. Years -------------------------------------------------------------------------------------------------------------

@@ -120,6 +120,12 @@ def test_an_element_that_stands_twice_is_read_once(tmp_path: Path) -> None:
     assert findings.counts() == {"cin-xml-element-twice": 2}
 
 
+def test_an_element_without_any_cell_says_nothing(tmp_path: Path) -> None:
+    empty = "<Assessments/><Section47></Section47><CINPlanDates><CINPlanEndDate/></CINPlanDates><ChildProtectionPlans/>"
+    text = TEXT.replace("<ReferralNFA>", empty + "<ReferralNFA>").replace("<Header>", "<Header><Content><x/></Content>")
+    same(tmp_path, text.encode())
+
+
 # Refused --------------------------------------------------------------------------------------------------------------
 
 LAUGHS = (
