@@ -172,7 +172,7 @@ def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float
 
     Where fewer are at risk in the first week there is no curve, however many come into sight later. `series` is STILL
     or a way out; `events` are those since the row before, of this series. With `hide` a series has a row only after
-    FEWEST_EVENTS more of its events, and shares have three digits.
+    FEWEST_EVENTS more of its events, shares have three digits, and `at_risk` is in tens.
 
     Errors
     ------
@@ -191,7 +191,10 @@ def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float
         if by_way[:, number].any():
             frames.append(_series(curve.key, label, at, n, by_way[:, number], share, least, most, 0.0, hide))
     frame = pl.concat(frames)
-    return frame.with_columns(pl.col("share", "low", "high").round(3)) if hide else frame
+    if not hide:
+        return frame
+    # Numbers at risk in two weeks, one after the other, would tell how many left in the one.
+    return frame.with_columns(pl.col("share", "low", "high").round(3), pl.col("at_risk") // 10 * 10)
 
 
 def _series(

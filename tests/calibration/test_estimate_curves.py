@@ -262,6 +262,7 @@ def test_curves_of_a_run_are_one_table_and_hide_small_numbers():
     later = shown.filter(shown["week"] > 0)
     assert 50 < later.height < full.height
     assert (later["events"] >= FEWEST_EVENTS).all()
+    assert (shown["at_risk"] % 10 == 0).all()
     assert (full.filter(full["week"] > 0)["events"] < FEWEST_EVENTS).any()
     # What is shown is what is there.
     both = later.join(full, on=["curve", "series", "week"], how="left", suffix="_full")
