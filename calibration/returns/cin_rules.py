@@ -59,6 +59,12 @@ TOGETHER = _rule(
     "Both were kept; while both are open the child is on a child protection plan.",
 )
 BEFORE_REFERRAL = _rule("4015", "The child in need plan begins before the referral.")
+BEGINS_BEFORE = Rule(
+    "cin-begins-before-referral",
+    "The assessment, enquiry or child protection plan begins before its referral.",
+    "It was kept.",
+    f"{SPEC}: modules of a case lie on or after its referral",
+)
 EPISODES_OVERLAP = _rule(
     "8820",
     "The referral comes while an earlier one of the child is open.",
@@ -113,7 +119,7 @@ def mend(tables: Tables, findings: Findings) -> Tables:
     referrals = tables["referrals"].join(
         acted.unique().with_columns(_acted=True), on=_OF_REFERRAL, how="left", maintain_order="left"
     )
-    wrong = pl.col("nfa") & pl.col("_acted").fill_null(False)
+    wrong = pl.col("nfa") & (pl.col("_acted").fill_null(False) | pl.col("conference").is_not_null())
     findings.add_rows(ACTED_UPON, referrals.filter(wrong), "ReferralNFA")
     referrals = referrals.with_columns(pl.col("nfa") & ~wrong).drop("_acted")
     held = tables["enquiries"].select(*_OF_REFERRAL, "conference").drop_nulls().unique().with_columns(_held=True)
@@ -197,6 +203,9 @@ def _of_referrals(tables: Tables) -> _Told:
     latest = starts.group_by(_OF_REFERRAL).agg(pl.col("_start").max())
     after = referrals.join(latest, on=_OF_REFERRAL, how="left", maintain_order="left")
     yield AFTER_CLOSURE, after.filter(pl.col("_start") > pl.col("closed")), "CINclosureDate"
+    for name in ("assessments", "enquiries", "protection_plans"):
+        first = MODULE[name].first
+        yield BEGINS_BEFORE, tables[name].filter(pl.col(first.name) < pl.col("referred")), first.element
     cases = referrals.filter(~pl.col("nfa")).sort("child", "referred")
     until_now = _end_before(["child"], pl.col("closed").fill_null(_OPEN))
     yield EPISODES_OVERLAP, cases.filter(pl.col("referred") < until_now), "CINreferralDate"

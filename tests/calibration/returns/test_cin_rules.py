@@ -40,6 +40,7 @@ A, S, N, P = assessment, enquiry, need_plan, protection_plan
 TWO, SECOND = (P("2023-05-20", "2023-06-01"), P("2023-07-01")), {"DateOfInitialCPC": "2023-07-01"}
 CASES = {
     "cin-4015": (case(BEGIN, N("2023-04-30")), case(BEGIN, N(BEGIN))),
+    "cin-begins-before-referral": (case(BEGIN, A("2023-04-30")), case(BEGIN, A(BEGIN))),
     "cin-8820": ([case(BEGIN, **CLOSED), case("2023-11-30")], [case(BEGIN, **CLOSED), case("2023-12-01")]),
     "cin-8896": (case(BEGIN, A(BEGIN), A("2023-06-01")),
                  case(BEGIN, A(BEGIN, "2023-06-01"), A("2023-06-01"))),

@@ -288,6 +288,8 @@ def test_activity_under_a_referral_without_further_action_means_it_was_accepted(
     tables, findings = read_children(tmp_path, acted)
     assert tables.referrals["nfa"].to_list() == [False, True]
     assert told(findings, "cin-8831") == [("cin_2024.xml", 19, "ReferralNFA")]
+    held = child("B", case("2023-05-01", nfa="1", DateOfInitialCPC="2023-05-20"))
+    assert read_children(tmp_path, held)[0].referrals["nfa"].to_list() == [False]
 
 
 def test_what_has_no_referral_gets_one(tmp_path: Path) -> None:
