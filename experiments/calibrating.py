@@ -54,13 +54,16 @@ def has_draws(folder: Path) -> bool:
     return (folder / DRAWS).is_file()
 
 
-def drawn(order: Order, work: AreaWork, made: SavedFit, say: Say, workers: int) -> AreaDraws | None:
+def drawn(
+    statistics: Statistics, order: Order, work: AreaWork, made: SavedFit, say: Say, workers: int
+) -> AreaDraws | None:
     """Return the draws of an area, those that are there or new ones; None where runs have the point fit."""
     if not order.draws:
         return None
     found = work.draws(made.fitted)
     if found is None:
-        found = parameter_draws.draws_of(made.fitted, order.draws, say, workers=workers)
+        figures = parameter_draws.figures_behind(statistics, made)
+        found = parameter_draws.draws_of(made.fitted, order.draws, say, workers=workers, found=figures)
         work.keep_draws(found)
     return found
 

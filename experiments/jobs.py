@@ -94,7 +94,10 @@ def calibrate(
     """Fit an area and write the fit into a folder, with draws of its parameters if any are wanted."""
     with results.new_folder(target) as folder:
         made = fit(statistics, area, say, fitted_to=fitted_to, workers=workers)
-        drawn = parameter_draws.draws_of(made.fitted, draws, say, workers=workers) if draws else None
+        drawn = None
+        if draws:
+            found = parameter_draws.figures_behind(statistics, made)
+            drawn = parameter_draws.draws_of(made.fitted, draws, say, workers=workers, found=found)
         say("writing", 0.0)
         with results.writing(target):
             save_fit(made, folder)
@@ -352,7 +355,7 @@ def finish_area(statistics: Statistics, order: Order, work: AreaWork, say: Say, 
     if made is None:
         made = fit(statistics, area, say, fitted_to=order.until, last_year=order.years, workers=workers)
         work.keep_fit(made)
-    draws = calibrating.drawn(order, work, made, say, workers)
+    draws = calibrating.drawn(statistics, order, work, made, say, workers)
     if order.only_fits:
         calibrating.write_area(work, made, draws)
         return

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 
-import numpy as np
-
-from calibration.fit import Fitted
+from calibration.fit import FIRST_YEAR, Fitted
+from calibration.fitted import SavedFit
 from calibration.posterior.draws import AreaDraws
+from calibration.statistics import Statistics
+from calibration.targets import Target, targets
 
 STEP = "draws"
 """What making draws says of itself."""
 SEED = 1
 """Of the draws; that of the runs has nothing to do with it."""
+WITH_ABC = "history matching, a sequential ABC run (pyABC) and moves, held against runs of the simulation"
+WITHOUT_ABC = "moves from a Gaussian around the fit, held against runs of the simulation (pyABC is not installed)"
 
 
-def draws_of(fitted: Fitted, n: int, say: Callable[[str, float], None], *, workers: int = 1) -> AreaDraws:
-    """Return `n` draws of equal weight of the parameters of a fitted area, its years ahead among them."""
+def draws_of(
+    fitted: Fitted, n: int, say: Callable[[str, float], None], *, workers: int = 1,
+    found: Sequence[Target] | None = None,
+) -> AreaDraws:  # fmt: skip
+    """Return `n` draws of equal weight of the parameters of a fitted area, its years ahead among them.
+
+    Parameters
+    ----------
+    found
+        The published figures of the fitted years, also those that must not be shown; those of the fit if None.
+    """
     from calibration.pooling import process_until
-    from calibration.pooling_evidence import evidence_at, laplace_draws
-    from calibration.posterior.forms import FORMS
+    from calibration.posterior.area import draw_area
 
     say(STEP, 0.0)
-    process = process_until(fitted.fitted_to)
-    evidence = evidence_at(fitted)
-    say(STEP, 0.9)
-    logs = laplace_draws(process, evidence, fitted.scenario.n_years, n, SEED)
+    process, with_abc = process_until(fitted.fitted_to), find_spec("pyabc") is not None
+    draws = draw_area(
+        fitted, found=found, process=process, n_draws=n, seed=SEED, workers=workers, with_abc=with_abc,
+        progress=lambda _what, part: say(STEP, part),
+    )  # fmt: skip
     told = {
-        "how": "Gaussian around the fit, by the derivatives of the figures, with the prior that all areas give",
+        "how": WITH_ABC if with_abc else WITHOUT_ABC,
         "ahead": f"factors move as those of {process.n_areas} areas did up to {process.until}",
     }
-    return AreaDraws(fitted, logs, np.zeros((n, len(FORMS))), np.full(n, 1 / n), SEED, told)
+    return replace(draws, made=told | dict(draws.made))
+
+
+def figures_behind(statistics: Statistics, made: SavedFit) -> list[Target] | None:
+    """Return all published figures of the fitted years, if this is the table that a fit was made from.
+
+    A fit that is kept lacks those that must not be shown; with the table, draws know as much as the fit did.
+    """
+    from abm.files import sha256_of
+
+    if sha256_of(statistics.path) != made.statistics["sha256"]:
+        return None
+    fitted = made.fitted
+    return list(targets(statistics, fitted.area, range(FIRST_YEAR - 1, fitted.fitted_to + 1)))
