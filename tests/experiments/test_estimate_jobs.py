@@ -18,9 +18,9 @@ from abm.simulate import simulate
 from calibration.estimate import FEWEST
 from calibration.estimate_curves import CURVES
 from calibration.rates import read_rates
+from experiments.cli import app
 from experiments.estimate_jobs import ABOUT, BOOK, INSIDE, PAGE, RATES, SHOWN, SIMULATED, SMALL
 from experiments.estimate_jobs import CURVES as CURVES_FILE
-from experiments.returns_cli import returns_app
 from tests.abm.toys import busy_parameters, small_area
 
 pytest.importorskip("lifelines")
@@ -28,7 +28,7 @@ WEEKS = 156
 
 
 def estimate(*words: str | Path) -> Any:
-    return CliRunner().invoke(returns_app, ["estimate", *map(str, words)])
+    return CliRunner().invoke(app, ["returns", "estimate", *map(str, words)])
 
 
 def refused(*words: str | Path) -> str:
