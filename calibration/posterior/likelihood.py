@@ -18,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.fit import FIRST_YEAR
+from calibration.least_squares import DISCREPANCY
 from calibration.levers import FITTED_FIGURES
 from calibration.readings import REVISION, SOLVED
 from calibration.statistics import ENGLAND
 from calibration.targets import Target
 
 Array = NDArray[np.float64]
-DISCREPANCY = 0.01
-"""Standard deviation of the model's own error in a figure of one year, as a share of it (assumed)."""
 LEAST_DISCREPANCY = 0.5
-"""The same in children or events: an expected value is never taken as better than half a one (assumed)."""
+"""Least standard deviation of the model's own error in a figure, in children or events: an expected value is never
+taken as better than half a one (assumed)."""
 
 
 @dataclass(frozen=True)
