@@ -101,8 +101,8 @@ FORMS = (
         "Coming back into care",
         0.4,
         "literature: of children who returned home, 11% to 59% came back into care, by authority (NSPCC analysis, "
-        "quoted by Children and Young People Now, 27 July 2015): 0.5 in the logarithm of the hazard if these are two standard "
-        "deviations off, of which a part is chance",
+        "quoted by Children and Young People Now, 27 July 2015): 0.5 in the logarithm of the hazard if these "
+        "are two standard deviations off, of which a part is chance",
         _level(*BACK),
     ),
     Form(
