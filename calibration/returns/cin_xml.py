@@ -21,7 +21,8 @@ from xml.parsers.expat import errors
 import polars as pl
 
 from abm.errors import CareError, did_you_mean
-from calibration.returns.cin_layout import HEADER, MODULE, MODULES, NOT_READ
+from calibration.returns.cin_grammar import PLACE, Node, grammar
+from calibration.returns.cin_layout import HEADER, MODULE, MODULES
 from calibration.returns.findings import Findings, Rule
 from calibration.returns.reading import NOT_UTF8, header_key
 
@@ -41,9 +42,7 @@ ELEMENT_TWICE = Rule(
     effect="left out",
 )
 
-_PIECE, _DEEPEST, _LONGEST, _CELLS = 1 << 20, 40, 1 << 20, 1_000_000
-_PLACE = 3
-"""Number of the child, number of its CINdetails and line stand before the fields of a row."""
+_PIECE, _DEEPEST, _LONGEST, _STRANGEST, _CELLS = 1 << 20, 40, 1 << 20, 50, 1_000_000
 
 
 @dataclass
@@ -74,58 +73,6 @@ class _RefusedError(Exception):
         self.what, self.remedy = what, remedy
 
 
-@dataclass(eq=False)
-class _Node:
-    """What may stand inside an element: fields of `table`, and further elements.
-
-    `inside` maps the name of an element as it stands in the file to its node, to the place of its field in a row, or to
-    None where it is not read; names are added as they are met.
-    """
-
-    element: str
-    table: str = ""
-    width: int = 0
-    known: dict[str, _Node | int | None] = field(default_factory=dict)
-    inside: dict[str, _Node | int | None] = field(default_factory=dict)
-    joined: int = -1
-    each: bool = False
-
-
-def _grammar() -> _Node:
-    """Return the root of the census: elements of `cin_layout` put into each other as the schema has them."""
-    nodes: dict[str, _Node] = {}
-    for module in MODULES:
-        node = _Node(module.element, module.table, len(module.fields))
-        for i, told in enumerate(module.fields):
-            node.known |= {header_key(name): i + _PLACE for name in (told.element, *told.others)}
-            node.joined = i + _PLACE if told.kind == "factors" else node.joined
-        node.known |= {header_key(name): None for name in module.ignored}
-        nodes[module.table] = node
-    named = {table: _names(table) for table in nodes}
-    referrals, child = nodes["referrals"], _Node("Child")
-    for table in ("assessments", "enquiries", "need_plans", "protection_plans", "pre_proceedings"):
-        referrals.known |= dict.fromkeys(named[table], nodes[table])
-    # The specification has the block of 2026 inside CINdetails; a supplier may put it beside.
-    for table in ("children", "referrals", "pre_proceedings"):
-        child.known |= dict.fromkeys(named[table], nodes[table])
-    child.known |= {header_key(name): None for name in NOT_READ}
-    factors = _Node("FactorsIdentifiedAtAssessment", "assessments", known=nodes["assessments"].known)
-    factors.joined = nodes["assessments"].joined
-    nodes["assessments"].known["FACTORSIDENTIFIEDATASSESSMENT"] = factors
-    nodes["reviews"].each = True
-    nodes["protection_plans"].known |= dict.fromkeys(named["reviews"], nodes["reviews"])
-    header = _Node("Header", "header", len(HEADER))
-    header.known = {header_key(name): i + _PLACE for i, name in enumerate(HEADER)}
-    header.known |= {"COLLECTIONDETAILS": header, "COLLECTION": None, "SOURCE": None}
-    children = _Node("Children", known={"CHILD": child})
-    message = _Node("Message", known={"HEADER": header, "CHILDREN": children})
-    return _Node("", known={"MESSAGE": message})
-
-
-def _names(table: str) -> list[str]:
-    return [header_key(name) for name in (MODULE[table].element, *MODULE[table].others)]
-
-
 @dataclass
 class _Reading:
     """The state of one reading: rows and texts as they come in."""
@@ -137,12 +84,15 @@ class _Reading:
     twice: list[tuple[int, int, str]] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
 
-    def handlers(self, parser: expat.XMLParserType) -> tuple[Callable[..., None], Callable[..., None]]:
-        """Return what expat calls where an element begins and ends: variables are plain, for it does so often."""
+    def handlers(self, parser: expat.XMLParserType) -> tuple[Callable[..., None], ...]:
+        """Return what expat calls where an element begins and ends, and what is called between two pieces of the file.
+
+        Variables are plain, for the first two are called millions of times.
+        """
         cells, parts, keys = self.cells, self.parts, self.keys
         kept: dict[str, str] = {}
-        stack: list[tuple[_Node, list[Any]]] = []
-        node, row = _grammar(), list[Any]()
+        stack: list[tuple[Node, list[Any]]] = []
+        node, row = grammar(), list[Any]()
         inside, leaf, skipping, details, details_of_child = node.inside, 0, 0, 0, 0
 
         def start(tag: str, _: Any) -> None:
@@ -188,7 +138,7 @@ class _Reading:
                         row[leaf] = f"{row[leaf]} {text}"
                     elif node.each:
                         cells[node.table] += row
-                        row = [*row[:_PLACE], text]
+                        row = [*row[:PLACE], text]
                     else:
                         self.twice.append((row[0], row[2], node.element))
                 leaf = 0
@@ -198,22 +148,31 @@ class _Reading:
                 above, row_above = stack.pop()
                 if node.width and above is not node:
                     if node.table == "children":
-                        keys[-1] = keys[-1] or row[_PLACE]
+                        keys[-1] = keys[-1] or row[PLACE]
                         # Every child has another key: kept, they would only fill the memory.
-                        kept.pop(row[_PLACE], None)
+                        kept.pop(row[PLACE], None)
                     elif node.element == "CINdetails":
                         details_of_child = 0
                     # An element without any cell (<Reviews/>) says nothing. The cells are one long list: a list of rows
                     # would keep the collector of garbage busy.
-                    if row[_PLACE] is not None or any(row[_PLACE:]):
+                    if row[PLACE] is not None or any(row[PLACE:]):
                         cells[node.table] += row
                     if len(cells[node.table]) >= _CELLS:
                         self.flush(node.table)
                 node, inside, row = above, above.inside, row_above
 
-        return start, end
+        def pause() -> None:
+            # Between cells, and in elements that are not read, text is of no interest.
+            if not leaf:
+                parts.clear()
+            elif sum(map(len, parts)) > _LONGEST:
+                raise _RefusedError(
+                    f"A cell holds more than {_LONGEST:,} signs", "No cell of a census does: write the file again."
+                )
 
-    def _known(self, node: _Node, tag: str, parser: expat.XMLParserType) -> _Node | int | None:
+        return start, end, pause
+
+    def _known(self, node: Node, tag: str, parser: expat.XMLParserType) -> Node | int | None:
         """Return what an element is that is met there for the first time, and keep it."""
         key = header_key(tag.rpartition(":")[2])
         if key not in node.known:
@@ -222,9 +181,9 @@ class _Reading:
             self._note(node, key, parser)
         return node.inside.setdefault(tag, node.known.get(key))
 
-    def _note(self, node: _Node, key: str, parser: expat.XMLParserType) -> None:
-        # A header has what each supplier puts there.
-        if node.element == "Header":
+    def _note(self, node: Node, key: str, parser: expat.XMLParserType) -> None:
+        # A header has what each supplier puts there; and a file of nothing but strange names would never end.
+        if node.element == "Header" or len(self.unknown) >= _STRANGEST:
             return
         self.unknown.setdefault((node.element, key), (len(self.keys), parser.CurrentLineNumber))
 
@@ -240,23 +199,22 @@ class _Reading:
     def table(self, table: str, by_child: bool) -> pl.DataFrame:
         """Return a table with the keys of children."""
         self.flush(table)
-        names = _columns(table)
+        # The key itself is the child's.
+        names = [name for name in _columns(table) if name != "_key"]
         if table not in self.frames:
             kinds = {"child": pl.String, "details": pl.String, "row": pl.UInt32}
-            names.remove("_key") if "_key" in names else None
             return pl.DataFrame(schema={**kinds, **dict.fromkeys(names, pl.String)})
         frame = pl.concat(self.frames.pop(table))
         keys = pl.Series("child", [None, *self.keys], dtype=pl.String)
         child = keys.gather(frame["_child"])
         row = pl.col("_child").alias("row") if by_child else pl.col("row")
         details = pl.when(pl.col("details") > 0).then(pl.col("details").cast(pl.String)).alias("details")
-        return frame.select(child, details, row, *(name for name in names if name != "_key"))
+        return frame.select(child, details, row, *names)
 
 
 def _columns(table: str) -> list[str]:
     if table == "header":
         return list(HEADER)
-    # The key itself is the child's.
     return ["_key" if told.name == "child" else told.name for told in MODULE[table].fields]
 
 
@@ -317,7 +275,7 @@ def _read(path: Path, file: int, findings: Findings, encoding: str | None) -> Xm
     parser = expat.ParserCreate(encoding)
     parser.buffer_text, parser.buffer_size = True, 1 << 16
     reading = _Reading()
-    parser.StartElementHandler, parser.EndElementHandler = reading.handlers(parser)
+    parser.StartElementHandler, parser.EndElementHandler, pause = reading.handlers(parser)
     parser.CharacterDataHandler = reading.parts.append
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _no_doctype
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
@@ -325,10 +283,7 @@ def _read(path: Path, file: int, findings: Findings, encoding: str | None) -> Xm
         with path.open("rb") as stream:
             while piece := stream.read(_PIECE):
                 parser.Parse(piece, False)
-                if sum(map(len, reading.parts)) > _LONGEST:
-                    raise _RefusedError(
-                        f"A cell holds more than {_LONGEST:,} signs", "No cell of a census does: write the file again."
-                    )
+                pause()
             parser.Parse(b"", True)
     except OSError as fault:
         raise CareError(
@@ -359,8 +314,9 @@ def _tell(reading: _Reading, file: int, findings: Findings, by_child: bool) -> N
             element,
             f"An element in {element or 'the file'} was not used, here and wherever it stands. {near}".strip(),
         )
-    for child, line, element in reading.twice:
-        findings.add(ELEMENT_TWICE, file, child if by_child else line, element)
+    for element in dict.fromkeys(element for _, _, element in reading.twice):
+        places = [child if by_child else line for child, line, other in reading.twice if other == element]
+        findings.add_rows(ELEMENT_TWICE, pl.DataFrame({"file": file, "row": places}), element)
 
 
 def _other_encoding(path: Path, fault: Exception) -> str | None:

@@ -281,6 +281,17 @@ def test_findings_of_need_go_by_the_headers_of_the_lists(tmp_path: Path) -> None
     assert told(findings, "cin-referral-made") == [("5.csv", 2, "")]
 
 
+def test_of_two_lists_on_one_referral_that_of_children_in_need_knows_the_closure(tmp_path: Path) -> None:
+    closed = {"CIN Start Date": "02/07/2024", "Primary Need Code": "N2", "CIN Closure Date": "01/09/2024",
+              "Reason for Closure": "RC8"}  # fmt: skip
+    lists = {"a": [person("A") | closed], "b": LISTS["List_3"]}
+    for order in (lists, {"b": LISTS["List_3"], "c": lists["a"]}):
+        _, need, findings = read(csvs(tmp_path / "".join(order), order))
+        wanted = [("A", "6", "N2", "2024-09-01", "RC8"), ("D", "1D", None, None, None)]
+        assert rows(need.referrals, "child", "source", "primary_need", "closed", "closure_reason") == wanted
+        assert findings.counts() == {}
+
+
 def test_the_window_is_told_by_the_latest_date_or_by_whoever_asks(tmp_path: Path) -> None:
     many = [person(f"C{i}") | {"Date of referral": f"{i % 28 + 1:02}/{i % 5 + 1:02}/2024"} for i in range(120)]
     slip = person("X") | {"Date of referral": "01/01/2042"}

@@ -126,6 +126,18 @@ def test_an_element_without_any_cell_says_nothing(tmp_path: Path) -> None:
     same(tmp_path, text.encode())
 
 
+def test_what_is_not_read_may_be_long(tmp_path: Path) -> None:
+    long = f"<Ethnicity>{'x' * 3_000_000}</Ethnicity>" + " " * 3_000_000
+    same(tmp_path, TEXT.replace("<Ethnicity>WBRI</Ethnicity>", long).encode())
+
+
+def test_thousands_of_strange_names_and_cells_that_stand_twice_end_soon(tmp_path: Path) -> None:
+    strange = "".join(f"<x{i}/>" for i in range(20_000)) + "<ReferralSource>1A</ReferralSource>" * 20_000
+    tables, findings = read_text(tmp_path, TEXT.replace("<ReferralNFA>", strange + "<ReferralNFA>"))
+    assert tables.referrals["source"].to_list() == ["1A", "1A"]
+    assert findings.counts() == {"cin-xml-element": 50, "cin-xml-element-twice": 40_000}
+
+
 # Refused --------------------------------------------------------------------------------------------------------------
 
 LAUGHS = (
