@@ -75,8 +75,8 @@ N_STATE, N_HISTORY, N_SINCE, N_WEEK, N_EDGE, N_FROM, N_TO = range(7)
 # The child's own numbers. From _OPEN on: what is open, by the kind of what began less REFERRED; a case first.
 (
     _STATE, _HISTORY, _SINCE, _WEEK, _STEP, _ROW, _FULL, _ADULT, _IN_NEED, _REFERRAL, _GONE, _DEAD, _ENTERED, _WAY,
-    _ORDER, _ASSESSED, _INTO_CARE, _LEAVES, _OPEN,
-) = range(19)  # fmt: skip
+    _ORDER, _ASSESSED, _INTO_CARE, _LEAVES, _LAST_TOLD, _OPEN,
+) = range(20)  # fmt: skip
 N_NOW = _OPEN + 7
 _CASE, _ASSESSMENT, _ENQUIRY, _NEED_PLAN, _PROTECTION, _LETTER, _HELP = range(_OPEN, N_NOW)
 _FAR = np.int64(1) << 40
@@ -142,6 +142,8 @@ def go(way: Any, goal: Any, week: Any, child: Any, last_inferred: Any, ways: Any
 @compiled()
 def leave_care(code: Any, fact: Any, week: Any, child: Any, ways: Any, now: Any, out: Any, note: Any) -> Any:
     """Take a child out of care by the way that is told, or for another reason."""
+    if ways.states[now[_STATE], STAGE] != CARE:
+        return 0
     presumed = code == UNKNOWN_EXIT
     which = code & (GONE_TOO - 1) if code < AT_18 else ways.named[X_OTHER]
     if presumed:
@@ -215,7 +217,7 @@ def refer(fact: Any, code: Any, week: Any, child: Any, ways: Any, now: Any, out:
         note[fact] = NEED_IN_CARE if kind == CARE else NEED_AFTER_CARE
     if now[_CASE] > 0:
         note[fact] = REFERRED_AGAIN
-    elif note[fact] == FINE:
+    elif kind != CARE and kind != AFTER_CARE:
         # What ended today is behind the child before it is referred anew.
         if kind == NEEDS and now[_STATE] != named[S_EARLY_HELP]:
             go(now[_WAY], where(ways, now), week, child, False, ways, now, out)
@@ -300,7 +302,7 @@ def one_fact(
         else:
             note[x] = NO_SUCH_MOVE
     elif c == LOST:
-        note[x], now[_GONE] = LOST_FROM_SIGHT, week
+        note[x], now[_GONE], now[_LAST_TOLD] = LOST_FROM_SIGHT, week, x
     elif c != AT_18 or week < now[_ADULT] - LAST_OF_18:
         leave_care(c, x, week, child, ways, now, out, note)
         if c < AT_18 and c & GONE_TOO:
@@ -399,11 +401,10 @@ def follow(
             if f == begin and now[_ADULT] <= this_week:
                 now[_STATE] = ways.named[S_GROWN_UP]
             if now[_GONE] < _FAR and begins and not now[_DEAD]:
-                # Seen again after all; what it left by, if it was in care, is not told.
+                # Seen again after all: what it left care by on the day it was lost from sight is not told.
+                lost = now[_GONE]
                 now[_GONE] = _FAR
-                in_care = ways.states[now[_STATE], STAGE] == CARE
-                if in_care and kind[f] != CARE_BEGAN and now[_ADULT] > this_week:
-                    leave_care(UNKNOWN_EXIT, f, this_week, child, ways, now, out, note)
+                leave_care(UNKNOWN_EXIT, now[_LAST_TOLD], lost, child, ways, now, out, note)
             seen = now[_GONE] == _FAR and f > begin
             if seen:
                 pass_time(min(this_week, -1), child, ways, now, out)

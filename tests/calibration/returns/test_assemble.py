@@ -145,6 +145,17 @@ def test_an_end_that_is_not_told():
         assert findings.counts()["log-lost-from-sight"] == 1
 
 
+def test_who_is_lost_from_sight_and_seen_again_left_care_when_lost():
+    lost = ("A", D(2018, 5, 1), D(2019, 6, 1), "S", "U6", "E99")
+    observed, findings = log(
+        care({"A": BORN}, lost, begin=D(2018, 4, 1)), need({"A": BORN}, referrals=[referral(nfa=True)]), Link()
+    )
+    home = week_of_date(D(2019, 6, 1), 2022)
+    assert entry(observed, "A") == ("at_home", home, 0, 156)
+    assert words(observed, "A") == [f"{W_MAY} was_referred", f"{W_MAY} closed_with_no_further_action"]
+    assert findings.counts()["log-exit-presumed"] == 1
+
+
 def test_who_was_gone_before_the_log_begins_is_not_watched_in_it():
     ends = [("A", D(2018, 5, 1), D(2019, 6, 1), "S", "U6", rec) for rec in ("E2", "E16", "E99")]
     for episode in ends:
