@@ -50,6 +50,8 @@ WITH_NUMBERS = (
     "calibration/national.py",
     "calibration/fit.py",
     "calibration/least_squares.py",
+    "calibration/posterior/likelihood.py",
+    "calibration/posterior/matching.py",
     "calibration/levers.py",
     "calibration/readings.py",
     "abm/family_life.py",
