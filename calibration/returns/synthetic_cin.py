@@ -108,7 +108,7 @@ def cases_of(story: Story) -> list[Case]:
         if event.transition == "was_referred":
             cases.append(Case(day, "5D" if event.source == "receiving_early_help" else "10"))
         elif cases and cases[-1].closed is None and not cases[-1].nfa:
-            _go_on(cases[-1], event, day, story)
+            _go_on(cases[-1], event, day)
     return cases
 
 
@@ -143,7 +143,7 @@ def _case_on_day_one(story: Story) -> list[Case]:
     return [case]
 
 
-def _go_on(case: Case, event: Event, day: int, story: Story) -> None:
+def _go_on(case: Case, event: Event, day: int) -> None:
     """Add an event to an open case."""
     name = event.transition
     if name in ("closed_with_no_further_action", "passed_to_early_help"):
