@@ -86,9 +86,9 @@ def test_an_unbroken_series_begins_after_the_last_gap():
 
 def fitted(panel: Panel, origin: int) -> OriginFit:
     rng = np.random.default_rng(2)
-    figures = rng.uniform(100, 200, (4, len(FITTED_FIGURES)))
-    logs = rng.normal(0, 0.1, (4, len(LEVERS)))
-    return OriginFit(origin, origin - 3, logs, figures, figures, figures[-1] * np.array([[1.1], [1.2], [1.3]]))
+    figures = rng.uniform(100, 200, (5, len(FITTED_FIGURES)))
+    logs = rng.normal(0, 0.1, (5, len(LEVERS)))
+    return OriginFit(origin, origin - 4, logs, figures, figures, figures[-1] * np.array([[1.1], [1.2], [1.3]]))
 
 
 def test_views_say_the_same_whatever_comes_later():
@@ -126,7 +126,7 @@ def test_views_by_hand():
     assert told[MODEL][0, STOCK] == pytest.approx(last[0, STOCK] * path)
     # An area without a fit is given the last value.
     assert told[MODEL][1, STOCK] == pytest.approx([last[1, STOCK]] * AHEAD)
-    change = fit.logs[-3:, 0].mean() - fit.logs[-1, 0]
+    change = 0.5 * (fit.logs[-4:, 0].mean() - fit.logs[-1, 0])
     expected = last[0, STOCK] * path * np.exp(change * np.array([0.5, 0.75, 0.75]))
     assert told[USUAL][0, STOCK] == pytest.approx(expected)
 
