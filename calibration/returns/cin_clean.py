@@ -69,6 +69,14 @@ OPEN_PAST_CLOSURE = Rule(
     "cin-open-past-closure", "It is still open though the referral was closed.", "It was ended with the closure.",
     f"{SPEC}: a closed case has no open plan", "mended",
 )  # fmt: skip
+NO_REASON = Rule(
+    "cin-closure-without-reason", "The referral was closed, and no reason is told.", "It was kept.",
+    f"{SPEC}: both or neither",
+)  # fmt: skip
+ACTED_UPON = Rule(
+    "cin-8831", "The referral is marked as without further action, and there was further action.",
+    "The referral was read as accepted.", "CIN Census, rule 8831", "mended",
+)  # fmt: skip
 NO_CLOSURE = Rule(
     "cin-reason-without-closure", "There is a reason for closure and no date.", "The reason was read as blank.",
     f"{SPEC}: both or neither", "left out",
@@ -84,6 +92,8 @@ def clean(
     raw: Mapping[str, pl.DataFrame], last: int, findings: Findings, *, linked: bool = True
 ) -> dict[str, pl.DataFrame]:
     """Return the tables of `NeedTables`, early help left out, each with `year`, the latest census that tells of it.
+
+    Referrals also have `closure_told`, the closure as the return tells it.
 
     Parameters
     ----------
@@ -102,8 +112,8 @@ def clean(
     keys = keys.unique(["group", "child", "details"], keep="last", maintain_order=True)
     modules = {name: _with_referral(name, parts[name], keys, referrals, findings, linked) for name in PARTS}
     referrals, modules = _with_made_referrals(referrals, modules, findings)
-    number = (pl.int_range(pl.len()).over("child")).cast(pl.UInt16).alias("number")
-    referrals = referrals.sort("child", "referred").with_columns(number)
+    number = pl.int_range(pl.len()).over("child").cast(pl.UInt16).alias("number")
+    referrals = _accepted(referrals, modules, findings).sort("child", "referred").with_columns(number)
     numbers = referrals.select("child", "referred", "number", "closed")
     referrals = _vanished(referrals, "referrals", last, findings)
     done = {name: _once(name, frame, numbers, last, findings) for name, frame in modules.items()}
@@ -161,6 +171,8 @@ def _referrals(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     """Return each child's referrals once: two of one day in one census are one; of several censuses the latest."""
     unfounded = pl.col("closure_reason").is_not_null() & pl.col("closed").is_null()
     findings.add_rows(NO_CLOSURE, rows.filter(unfounded), "ReasonForClosure")
+    unexplained = pl.col("closed").is_not_null() & pl.col("closure_reason").is_null()
+    findings.add_rows(NO_REASON, rows.filter(unexplained), "ReasonForClosure")
     rows = rows.with_columns(
         pl.when(~unfounded).then("closure_reason").alias("closure_reason"), pl.col("nfa").fill_null(False)
     )
@@ -174,8 +186,19 @@ def _referrals(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     kept = ("source", "primary_need", "conference")
     taken = ("nfa", "closed", "closure_reason", "file", "row", "year", "until")
     return rows.group_by("child", "referred", maintain_order=True).agg(
-        *(pl.col(name).drop_nulls().last() for name in kept), *(pl.col(name).last() for name in taken)
+        *(pl.col(name).drop_nulls().last() for name in kept),
+        *(pl.col(name).last() for name in taken),
+        pl.col("closed").last().alias("closure_told"),
     )
+
+
+def _accepted(referrals: pl.DataFrame, modules: Mapping[str, pl.DataFrame], findings: Findings) -> pl.DataFrame:
+    """Read referrals without further action as accepted where there was some: a module, or a conference."""
+    acted = pl.concat(frame.select("child", "referred") for frame in modules.values()).unique()
+    referrals = referrals.join(acted.with_columns(_acted=True), on=["child", "referred"], how="left")
+    wrong = pl.col("nfa") & (pl.col("_acted").fill_null(False) | pl.col("conference").is_not_null())
+    findings.add_rows(ACTED_UPON, referrals.filter(wrong), "ReferralNFA")
+    return referrals.with_columns(pl.col("nfa") & ~wrong).drop("_acted")
 
 
 def _with_referral(

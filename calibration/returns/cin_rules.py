@@ -1,9 +1,8 @@
 """What the modules of a child must be to one another, told where they are not: rules of the census that matter here.
 
 Numbers are those of the Department for Education's validation rules, as the public validator of Data to Insight for the
-CIN Census has them. A few things are mended, so that one state of the journey follows another: a referral without
-further action that was acted upon, plans of one kind that overlap, a conference that is told twice. The rest is left as
-it is and told: the log is made of what the return says.
+CIN Census has them. Two things are mended: plans of one kind that overlap, a conference that is told twice. The rest is
+left as it is and told: the log is made of what the return says.
 
 Limits of working days (45 for an assessment, 15 to a conference) are practice, not faults of the data: how many are
 late is one finding for each file.
@@ -29,12 +28,6 @@ def _rule(number: str, sentence: str, action: str = "It was kept.", effect: Effe
     return Rule(f"cin-{number.lower()}", sentence, action, f"CIN Census, rule {number}", effect)
 
 
-ACTED_UPON = _rule(
-    "8831",
-    "The referral is marked as without further action, and there was further action.",
-    "The referral was read as accepted.",
-    "mended",
-)
 NEED_PLANS_OVERLAP = _rule(
     "4004",
     "A child in need plan begins while another of the child is open.",
@@ -82,12 +75,6 @@ LONG_BEFORE_BIRTH = _rule("8606", "The referral is more than 40 weeks before the
 OVER_25 = _rule("8775Q", "The child is older than 25 on the last day of the census.")
 UNBORN_SEX = _rule("8750", "The sex of a child who is not born is told.")
 AFTER_CLOSURE = _rule("8565", "Something began after the referral was closed.")
-NO_REASON = Rule(
-    "cin-closure-without-reason",
-    "The referral was closed, and no reason is told.",
-    "It was kept.",
-    f"{SPEC}: ReasonForClosure",
-)
 NONE_AND_SOME = Rule(
     "cin-factor-none-and-some",
     "The assessment found no factors (21), and has others.",
@@ -115,15 +102,8 @@ def mend(tables: Tables, findings: Findings) -> Tables:
     tables
         As `cin_clean.clean` gives them.
     """
-    acted = pl.concat(tables[name].select(_OF_REFERRAL) for name in PARTS)
-    referrals = tables["referrals"].join(
-        acted.unique().with_columns(_acted=True), on=_OF_REFERRAL, how="left", maintain_order="left"
-    )
-    wrong = pl.col("nfa") & (pl.col("_acted").fill_null(False) | pl.col("conference").is_not_null())
-    findings.add_rows(ACTED_UPON, referrals.filter(wrong), "ReferralNFA")
-    referrals = referrals.with_columns(pl.col("nfa") & ~wrong).drop("_acted")
     held = tables["enquiries"].select(*_OF_REFERRAL, "conference").drop_nulls().unique().with_columns(_held=True)
-    referrals = referrals.join(held, on=[*_OF_REFERRAL, "conference"], how="left", maintain_order="left")
+    referrals = tables["referrals"].join(held, on=[*_OF_REFERRAL, "conference"], how="left", maintain_order="left")
     findings.add_rows(CONFERENCE_TWICE, referrals.filter("_held"), "DateOfInitialCPC")
     once = pl.when(pl.col("_held").is_null()).then("conference").alias("conference")
     mended = dict(tables)
@@ -190,11 +170,6 @@ _Told = Iterator[tuple[Rule, pl.DataFrame, str]]
 
 def _of_referrals(tables: Tables) -> _Told:
     referrals = tables["referrals"]
-    yield (
-        NO_REASON,
-        referrals.filter(pl.col("closed").is_not_null() & pl.col("closure_reason").is_null()),
-        "ReasonForClosure",
-    )
     starts = pl.concat(
         tables[name].select(*_OF_REFERRAL, pl.col(MODULE[name].first.name).alias("_start"))
         for name in PARTS
@@ -202,7 +177,7 @@ def _of_referrals(tables: Tables) -> _Told:
     )
     latest = starts.group_by(_OF_REFERRAL).agg(pl.col("_start").max())
     after = referrals.join(latest, on=_OF_REFERRAL, how="left", maintain_order="left")
-    yield AFTER_CLOSURE, after.filter(pl.col("_start") > pl.col("closed")), "CINclosureDate"
+    yield AFTER_CLOSURE, after.filter(pl.col("_start") > pl.col("closure_told")), "CINclosureDate"
     for name in ("assessments", "enquiries", "protection_plans"):
         first = MODULE[name].first
         yield BEGINS_BEFORE, tables[name].filter(pl.col(first.name) < pl.col("referred")), first.element
@@ -283,7 +258,7 @@ def _of_pre_proceedings(tables: Tables) -> _Told:
 
 
 def _with_closure(tables: Tables, name: str) -> pl.DataFrame:
-    referrals = tables["referrals"].select(*_OF_REFERRAL, "referred", "closed")
+    referrals = tables["referrals"].select(*_OF_REFERRAL, "referred", pl.col("closure_told").alias("closed"))
     frame = tables[name].drop("referred", "closed", strict=False)
     return frame.join(referrals, on=_OF_REFERRAL, how="left", maintain_order="left")
 

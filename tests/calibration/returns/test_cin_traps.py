@@ -292,6 +292,14 @@ def test_activity_under_a_referral_without_further_action_means_it_was_accepted(
     assert read_children(tmp_path, held)[0].referrals["nfa"].to_list() == [False]
 
 
+def test_a_referral_that_was_acted_upon_and_is_not_repeated_ends_with_its_census(tmp_path: Path) -> None:
+    acted = child("A", case("2022-05-01", assessment("2022-05-02"), nfa="1"))
+    tables, findings = read(write(tmp_path, {2023: [acted], 2024: [child("B", case("2023-05-01"))]}))
+    assert rows(tables.referrals, "child", "nfa", "closed") == [("A", False, "2023-03-31"), ("B", False, None)]
+    # What a return does not tell is not said to lack a reason, nor an end.
+    assert findings.counts() == {"cin-8831": 1, "cin-not-repeated": 1}
+
+
 def test_what_has_no_referral_gets_one(tmp_path: Path) -> None:
     lost = case(None, assessment("2023-05-02"), need_plan("2023-06-01"))
     tables, findings = read_children(tmp_path, child("A", lost, case("2023-09-01", enquiry("2023-09-02"))))
@@ -408,7 +416,7 @@ def test_one_census_with_every_trap_is_read_and_every_trap_is_told(tmp_path: Pat
     ]  # fmt: skip
     assert set(findings.counts()) == {
         "cin-2883", "cin-2884", "cin-2885", "cin-4004", "cin-4015", "cin-4016", "cin-8606", "cin-8750", "cin-8775q",
-        "cin-begins-after-census", "cin-child-twice", "cin-code-of-other-years",
+        "cin-begins-after-census", "cin-child-twice", "cin-closure-without-reason", "cin-code-of-other-years",
         "cin-ends-before-start", "cin-factor-none-and-some", "cin-no-child", "cin-no-start", "cin-referral-made",
         "cin-referral-twice", "cin-row-twice", "cin-unknown-code", "date-not-read",
     }  # fmt: skip

@@ -88,6 +88,9 @@ class Twin:
                         for module in told.findall(name):
                             self.take_module(key, told.findtext("CINreferralDate"), name, module, year)
         self.find_referrals()
+        for rows in self.modules.values():
+            for row in rows:
+                self.cases[row["child"], row["referred"]]["nfa"] = False
         for key, told in self.cases.items():
             told["original"] = told["closed"]
             if not told["closed"] and not told["nfa"] and told["year"] < YEARS[-1]:
@@ -132,13 +135,11 @@ class Twin:
                 row["referred"] = first["start"]
 
     def referrals(self) -> list[tuple[Any, ...]]:
-        acted = {(row["child"], row["referred"]) for rows in self.modules.values() for row in rows}
         rows = []
         for key, referred in sorted(self.cases):
             told = self.cases[key, referred]
             number = sum(other == key and day < referred for other, day in self.cases)
-            nfa = told["nfa"] and (key, referred) not in acted
-            rows.append((key, number, referred, told["need"], nfa, told["closed"]))
+            rows.append((key, number, referred, told["need"], told["nfa"], told["closed"]))
         return rows
 
     def once(self, name: str) -> list[dict[str, Any]]:
