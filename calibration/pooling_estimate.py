@@ -40,8 +40,9 @@ from calibration.statistics import ENGLAND
 Array = NDArray[np.float64]
 ROUNDS, STEPS, CLOSE = 80, 6, 2e-4
 """The most rounds, steps towards the best kernel in each, and the largest change of a number at which rounds end."""
-GUESS = {"between": (0.15, 1.0), "moving": (0.15, 1.0), "passing": (0.08, 1.0)}
-"""Weak priors of the spreads, assumed: the middle, and the standard deviation of the logarithm."""
+SPREADS = ("between", "moving", "passing")
+GUESS = ((0.15, 1.0), (0.15, 1.0), (0.08, 1.0))
+"""Weak priors of the three spreads, assumed: the middle, and the standard deviation of the logarithm."""
 PERSISTENCE = (0.75, 1.0)
 """Weak prior of persistence, assumed: the middle, and the standard deviation on the logit scale."""
 NATIONAL_SD = 0.5
@@ -81,7 +82,8 @@ def estimate_process(
         raise CareError(f"These fits saw years after {until}: {', '.join(late)}", "", "Fit them up to that year")
     n = len(evidence[0].direction) // evidence[0].n_years
     data = _Stacked.of(evidence, n_years, n)
-    own = {name: np.full(n, GUESS[name][0]) for name in GUESS} | {"persistence": np.full(n, PERSISTENCE[0])}
+    begin = (*(middle for middle, _ in GUESS), PERSISTENCE[0])
+    own = {name: np.full(n, middle) for name, middle in zip((*SPREADS, "persistence"), begin, strict=True)}
     correlation, national, precision = np.eye(n), np.zeros((n_years, n)), np.ones((len(evidence), n))
     if start is not None:
         own = {name: getattr(start, name) for name in OWN}
@@ -161,8 +163,8 @@ def _kernels(moments: Array, own: dict[str, Array], n_areas: int) -> dict[str, A
     n_years = len(moments) // n
     blocks = moments.reshape(n_years, n, n_years, n)
     out = {name: np.zeros(n) for name in OWN}
-    middles = np.r_[[np.log(GUESS[name][0]) for name in ("between", "moving", "passing")], _logit(PERSISTENCE[0])]
-    spreads = np.r_[[GUESS[name][1] for name in ("between", "moving", "passing")], PERSISTENCE[1]]
+    middles = np.r_[[np.log(middle) for middle, _ in GUESS], _logit(PERSISTENCE[0])]
+    spreads = np.r_[[spread for _, spread in GUESS], PERSISTENCE[1]]
     years_apart = np.abs(np.subtract.outer(np.arange(n_years), np.arange(n_years)))
     for lever in range(n):
         seen = blocks[:, lever, :, lever]
@@ -185,13 +187,11 @@ def _kernels(moments: Array, own: dict[str, Array], n_areas: int) -> dict[str, A
             gradient = np.einsum("kst,st->k", by, inverse - inverse @ seen @ inverse)
             return float(n_areas * fit / 2 + (off**2).sum() / 2), n_areas * gradient / 2 + off / spreads
 
-        begin = np.r_[
-            [np.log(own[name][lever]) for name in ("between", "moving", "passing")], _logit(own["persistence"][lever])
-        ]
+        begin = np.r_[[np.log(own[name][lever]) for name in SPREADS], _logit(own["persistence"][lever])]
         bounds = [(np.log(1e-3), np.log(3.0))] * 3 + [(_logit(0.02), _logit(0.98))]
         # A few steps a round do: the rounds go on until nothing moves.
         found = minimize(apart, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS}).x
-        for name, value in zip(("between", "moving", "passing"), np.exp(found[:3]), strict=True):
+        for name, value in zip(SPREADS, np.exp(found[:3]), strict=True):
             out[name][lever] = value
         out["persistence"][lever] = 1 / (1 + np.exp(-found[3]))
     return out

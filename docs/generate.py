@@ -53,6 +53,8 @@ WITH_NUMBERS = (
     "calibration/posterior/likelihood.py",
     "calibration/posterior/matching.py",
     "calibration/levers.py",
+    "calibration/pooling.py",
+    "calibration/pooling_estimate.py",
     "calibration/readings.py",
     "abm/family_life.py",
     "abm/family_tables.py",
