@@ -185,6 +185,7 @@ LS | C1:Care Orders:- Interim care order | C1
 LS | Full care order | C2
 LS | C1: ICO | C1
 LS | CLA - E1 - Placement order granted AND C2 - Full Care Order | E1
+LS | C2 - Full Care Order and E1 - Placement order | E1
 LS | INTERIM CARE ORDER S38 | C1
 LS | Single period of accommodation under section 20 | V2
 LS | e) Accommodated under S20 | V2
