@@ -110,7 +110,7 @@ class Team:
     def fit(self, setting: Setting, name: str) -> Path:
         """Fit the area in a setting, as the command does."""
         to = self.folder / name
-        command = [setting.python, "-m", "experiments.cli", "calibrate", AREA, "--to", str(to)]
+        command = [setting.python, "-m", "experiments.cli", "calibrate", AREA, "--point", "--to", str(to)]
         variables = environment(setting, self.root, self.code)
         ended = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, check=False)
         if ended.returncode:
