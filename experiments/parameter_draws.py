@@ -47,6 +47,23 @@ def draws_of(
     return replace(draws, made=told | dict(draws.made))
 
 
+def quick_draws_of(fitted: Fitted, n: int, say: Callable[[str, float], None]) -> AreaDraws:
+    """Return draws of the same kind in a second or two: Gaussian around the fit, and not held against the simulation.
+
+    That is enough for most factors, and for a test of a fit that is thrown away after it.
+    """
+    import numpy as np
+
+    from calibration.pooling import process_until
+    from calibration.pooling_evidence import evidence_at, laplace_draws
+    from calibration.posterior.forms import FORMS
+
+    say(STEP, 0.0)
+    process = process_until(fitted.fitted_to)
+    logs = laplace_draws(process, evidence_at(fitted), fitted.scenario.n_years, n, SEED)
+    return AreaDraws(fitted, logs, np.zeros((n, len(FORMS))), np.full(n, 1 / n), SEED, {"how": "Gaussian"})
+
+
 def figures_behind(statistics: Statistics, made: SavedFit) -> list[Target] | None:
     """Return all published figures of the fitted years, if this is the table that a fit was made from.
 

@@ -58,8 +58,8 @@ def forecast_frame(
 ) -> pl.DataFrame:
     """Fit the area to the figures up to HELD_BACK_FROM and return its figures to the last compared year.
 
-    With `draws`, so many are made of its parameters, which its runs have in turn; they too see nothing later. The form
-    is that of `frames.figures_frame`; the published points are of all years.
+    With `draws`, so many are made of its parameters, which its runs have in turn: Gaussian around the fit; they too see
+    nothing later. The form is that of `frames.figures_frame`; the published points are of all years.
     """
     say = progress or (lambda _what, _part: None)
     seen = held_back(statistics)
@@ -71,7 +71,7 @@ def forecast_frame(
         seeds,
         workers=workers,
         progress=lambda done, n: say("simulation", done / n),
-        draws=parameter_draws.draws_of(fitted, draws, say, workers=workers) if draws else None,
+        draws=parameter_draws.quick_draws_of(fitted, draws, say) if draws else None,
     )
     points = published_points(targets(statistics, area, range(FIRST_YEAR - 1, COMPARED[-1] + 1)))
     return figures_frame(simulated.scenario_years, points, simulated.figures, system_figures(system))

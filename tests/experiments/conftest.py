@@ -65,6 +65,7 @@ def _nothing_shipped_and_quick_draws() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "shipped_fit", lambda *_a: None)
         patch.setattr(parameter_draws, "draws_of", quick_draws)
+        patch.setattr(parameter_draws, "quick_draws_of", quick_draws)
         yield
 
 
