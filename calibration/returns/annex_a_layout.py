@@ -27,6 +27,8 @@ NEAR_HEADER = Rule(
 )
 _NEAR = 0.86
 """Likeness from which a header is taken for another spelling. Start and end of a plan are 0.92 alike: see `headers`."""
+_MOST = 500
+"""Columns that are looked at; the longest list has 34."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,9 @@ def list_of(keys: list[str], name: str = "") -> int | None:
     A list is told by its first column. Where that is spelt in another way, two other columns of its own tell it; where
     these are too, the name of the sheet or file does: "List_3", "List 3".
     """
+    keys = keys[:_MOST]
     found = set(keys)
-    if not any(key in found for key in map(header_key, (CHILD["child"], *ALSO["child"]))) and not _near_child(keys):
+    if not found & set(map(header_key, (CHILD["child"], *ALSO["child"]))) and not any(map(_is_child, keys)):
         return None
     for number, header in NOT_READ.items():
         if header_key(header) in found:
@@ -161,11 +164,14 @@ def list_of(keys: list[str], name: str = "") -> int | None:
     return int(named[1]) if named and int(named[1]) in {*LIST, *NOT_READ} else None
 
 
-def _near_child(keys: list[str]) -> bool:
-    return any("CHILD" in key and "ID" in key for key in keys)
+def _is_child(key: str) -> bool:
+    return "CHILD" in key and (key.endswith("ID") or "IDENTIF" in key)
 
 
 def _likeness(one: str, other: str) -> float:
+    # Very different lengths cannot be alike, and cells of a file without header may be long.
+    if 2 * min(len(one), len(other)) < _NEAR * (len(one) + len(other)):
+        return 0.0
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
@@ -180,7 +186,7 @@ def headers(text: TextTable, one: AnnexList, findings: Findings) -> TextTable:
     known = {header_key(header) for header in (*_COMMON, *one.others)}
     exact = {also.get(key, key) for key in text.keys}
     missing = [key for key in wanted if key not in exact]
-    free = [key for key in text.keys if key not in wanted and key not in known and key not in also]
+    free = [key for key in text.keys[:_MOST] if key not in wanted and key not in known and key not in also]
     # What is known and not there could also be what a free column means.
     absent = [*missing, *(key for key in known if key not in text.keys)]
     pairs = sorted(((_likeness(ours, key), ours, key) for ours in absent for key in free), reverse=True)
@@ -191,11 +197,10 @@ def headers(text: TextTable, one: AnnexList, findings: Findings) -> TextTable:
             if ours in wanted:
                 at = text.keys.index(key) + 1
                 findings.add(NEAR_HEADER, text.file, None, wanted[ours], f"Column {at} was read as '{wanted[ours]}'.")
-    if header_key(CHILD["child"]) in missing and header_key(CHILD["child"]) not in renamed.values():
-        for key in free:
-            if key not in renamed and "CHILD" in key and "ID" in key:
-                renamed[key] = header_key(CHILD["child"])
-                break
-    renamed |= {key: ours for key, ours in also.items() if key in text.keys and ours not in text.keys}
+    child = header_key(CHILD["child"])
+    others = [(key, child) for key in free if child in missing and _is_child(key) and key not in renamed]
+    for key, ours in [*((key, also[key]) for key in text.keys if key in also), *others]:
+        if ours not in text.keys and ours not in renamed.values():
+            renamed[key] = ours
     frame = text.frame.rename(renamed).drop(known, strict=False)
     return TextTable(text.path, text.file, text.sheet, frame)

@@ -95,6 +95,21 @@ def test_headers_are_matched_loosely_and_that_is_told(tmp_path: Path) -> None:
     assert rows(need.children, "sex") == [(0,)]
 
 
+def test_two_numbers_of_a_child_or_a_thousand_columns_do_no_harm(tmp_path: Path) -> None:
+    row = {
+        "Person ID": "P1",
+        "Child ID": "A",
+        "Sex": "F",
+        "Date of Birth": "01/05/2015",
+        "Date of referral": "02/07/2024",
+    }
+    strange = {f"Date of referrals {i} and {'x' * (i % 40)}": "" for i in range(3000)}
+    _, need, findings = read(csvs(tmp_path / "x", {"3": [row | strange]}))
+    # The first of two columns that could be the child's.
+    assert rows(need.referrals, "child", "referred") == [("P1", "2024-07-02")]
+    assert "annex-header-near" not in findings.counts()
+
+
 def test_the_end_of_a_plan_is_never_taken_for_its_start(tmp_path: Path) -> None:
     lacking = {"7": [{k: v for k, v in LISTS["List_7"][0].items() if "Start" not in k}]}
     lacking["7"][0]["Child Protection Plan End Date"] = "01/10/2024"
