@@ -24,7 +24,8 @@ N_PREDICTED = 20
 
 def identified(frame: Frame, x: Array) -> dict[str, Any]:
     """Return, by lever and fitted year and by form, the share of the prior variance that is gone in the draws."""
-    share = 1.0 - x.var(axis=0) / np.diag(frame.prior.covariance)
+    # A few hundred draws can be wider than the prior by chance.
+    share = np.maximum(1.0 - x.var(axis=0) / np.diag(frame.prior.covariance), 0.0)
     factors = np.round(share[:-N_FORMS].reshape(-1, N_LEVERS), 2)
     years = range(FIRST_YEAR, FIRST_YEAR + len(factors))
     return {
