@@ -14,6 +14,8 @@ from calibration.targets import Target, targets
 
 STEP = "draws"
 """What making draws says of itself."""
+FIRST_UNTIL = 2022
+"""The first year up to which it was estimated how factors move; areas whose figures end before take that."""
 SEED = 1
 """Of the draws; that of the runs has nothing to do with it."""
 WITH_ABC = "history matching, a sequential ABC run (pyABC) and moves, held against runs of the simulation"
@@ -35,7 +37,7 @@ def draws_of(
     from calibration.posterior.area import draw_area
 
     say(STEP, 0.0)
-    process, with_abc = process_until(fitted.fitted_to), find_spec("pyabc") is not None
+    process, with_abc = process_until(max(fitted.fitted_to, FIRST_UNTIL)), find_spec("pyabc") is not None
     draws = draw_area(
         fitted, found=found, process=process, n_draws=n, seed=SEED, workers=workers, with_abc=with_abc,
         progress=lambda _what, part: say(STEP, part),
@@ -59,7 +61,7 @@ def quick_draws_of(fitted: Fitted, n: int, say: Callable[[str, float], None]) ->
     from calibration.posterior.forms import FORMS
 
     say(STEP, 0.0)
-    process = process_until(fitted.fitted_to)
+    process = process_until(max(fitted.fitted_to, FIRST_UNTIL))
     logs = laplace_draws(process, evidence_at(fitted), fitted.scenario.n_years, n, SEED)
     return AreaDraws(fitted, logs, np.zeros((n, len(FORMS))), np.full(n, 1 / n), SEED, {"how": "Gaussian"})
 
