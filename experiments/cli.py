@@ -100,6 +100,15 @@ def calibrate(
     ] = 2025,
     draws: DrawsOption = None,
     point: PointOption = False,
+    rates: Annotated[
+        Path | None,
+        typer.Option(
+            "--rates",
+            metavar="FOLDER",
+            help="Start from the area's own rates, as 'journeys returns estimate --inside' wrote them (one area). "
+            "Such a fit rests on small numbers about children: keep it inside the authority.",
+        ),
+    ] = None,
     workers: WorkersOption = 2,
     processes: ProcessesOption = None,
     statistics: StatisticsOption = None,
@@ -116,6 +125,8 @@ def calibrate(
     n_draws = _draws(draws, point)
     table = _statistics(statistics)
     plan = Plan(tuple(areas))
+    if plan.several and rates is not None:
+        raise CareError("--rates are those of one area", "journeys calibrate", "Name that area alone, or leave it out")
     if plan.several:
         target = to or Path("results", f"{ALL}-fits" if plan.england else "fits")
         from experiments import calibrating
@@ -132,8 +143,13 @@ def calibrate(
     from experiments import jobs
     from experiments.screen import Progress, print_residuals
 
+    book = None
+    if rates is not None:
+        from experiments.estimate_jobs import read_book
+
+        book = read_book(rates)
     with Progress() as progress:
-        made = jobs.calibrate(table, found, target, until, workers, progress, n_draws)
+        made = jobs.calibrate(table, found, target, until, workers, progress, n_draws, book)
     years = tuple(range(made.fitted.scenario.first_year, made.fitted.fitted_to + 1))
     if made.fitted.fitted_to < until:
         print(f"Fitted up to {made.fitted.fitted_to}: nothing after that year that a fit needs is in the table.")

@@ -17,13 +17,13 @@ import polars.selectors as cs
 
 import abm
 from abm.errors import CareError
-from abm.files import replacing, sha256_of, signed
+from abm.files import read_signed, replacing, sha256_of, signed
 from abm.journey import JOURNEY
 from calibration.estimate import COLUMNS, FEWEST, Estimates, estimate, rates_from
 from calibration.estimate_curves import curves
 from calibration.estimate_log import read_log
 from calibration.estimate_shrinkage import MOST
-from calibration.rates import NATIONAL_RATES, read_rates, write_rates
+from calibration.rates import NATIONAL_RATES, RateBook, read_rates, write_rates
 from experiments.estimate_page import curves_page
 from experiments.results import writing
 
@@ -102,6 +102,24 @@ def estimate_folder(
             told = _about(found, manifest, to, files, banner, first_year, hide)
             part.write_text(signed(json.loads(json.dumps(told))), encoding="utf-8", newline="\n")
     return Made(found, frame, drawn, area, hide, (*files, ABOUT))
+
+
+def read_book(folder: Path) -> RateBook:
+    """Return the book of rates that was written for use inside the authority, for a fit to start from.
+
+    Errors
+    ------
+    CareError
+        When the folder has none, or a file is not as it was written.
+    """
+    again = "Make it again with 'journeys returns estimate FOLDER --to FOLDER --inside'"
+    files = read_signed(folder / ABOUT, again)["files"]
+    path = folder / BOOK
+    if BOOK not in files or not path.is_file():
+        raise CareError("There is no book of rates here, because small numbers were hidden", str(folder), again)
+    if sha256_of(path) != files[BOOK]:
+        raise CareError(f"The file '{BOOK}' is not as it was written", str(path), again)
+    return read_rates(JOURNEY, path)
 
 
 def _refuse(to: Path, folder: Path) -> None:

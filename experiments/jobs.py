@@ -16,6 +16,7 @@ from calibration.fit import FIRST_YEAR, LAST_FITTED, YearlyModel, fit_area, last
 from calibration.fitted import FIT, SavedFit, load_fit, new_fit, save_fit
 from calibration.levers import FITTED_FIGURES
 from calibration.posterior.draws import save_draws
+from calibration.rates import RateBook
 from calibration.statistics import Area, Statistics
 from calibration.system import fit_system
 from calibration.targets import targets
@@ -48,10 +49,13 @@ def fit(
     fitted_to: int = LAST_FITTED,
     last_year: int = LAST_YEAR,
     workers: int = 1,
+    book: RateBook | None = None,
 ) -> SavedFit:
-    """Fit an area for the simulation, and system dynamics by itself."""
+    """Fit an area for the simulation, and system dynamics by itself; starting from `book`, or England's rates."""
     refuse_an_area_without_a_start(statistics, area)
-    fitted = fit_area(statistics, area, fitted_to=fitted_to, last_year=last_year, workers=workers, progress=say)
+    fitted = fit_area(
+        statistics, area, fitted_to=fitted_to, last_year=last_year, workers=workers, progress=say, book=book
+    )  # fmt: skip
     say("system dynamics", 0.0)
     system = fit_system(fitted, progress=lambda part: say("system dynamics", part))
     return new_fit(fitted, system, statistics)
@@ -89,11 +93,12 @@ def last_year_published(statistics: Statistics, area: Area) -> int:
 
 
 def calibrate(
-    statistics: Statistics, area: Area, target: Path, fitted_to: int, workers: int, say: Say, draws: int = 0
-) -> SavedFit:
+    statistics: Statistics, area: Area, target: Path, fitted_to: int, workers: int, say: Say, draws: int = 0,
+    book: RateBook | None = None,
+) -> SavedFit:  # fmt: skip
     """Fit an area and write the fit into a folder, with draws of its parameters if any are wanted."""
     with results.new_folder(target) as folder:
-        made = fit(statistics, area, say, fitted_to=fitted_to, workers=workers)
+        made = fit(statistics, area, say, fitted_to=fitted_to, workers=workers, book=book)
         drawn = None
         if draws:
             found = parameter_draws.figures_behind(statistics, made)

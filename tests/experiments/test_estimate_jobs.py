@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from abm.errors import CareError
 from abm.events import children_frame, events_frame
 from abm.files import read_signed, sha256_of, signed
 from abm.journey import JOURNEY
@@ -135,6 +136,28 @@ def test_the_book_is_one_that_a_fit_can_read(made):
         book = read_rates(JOURNEY, base / name / BOOK)
         assert book.rates().shape == read_rates(JOURNEY).rates().shape
         assert any(v.status == "derived" and "Toyshire" in v.source for v in book.values)
+
+
+def test_a_fit_starts_from_the_book_and_refuses_a_folder_without_one(made, tmp_path, monkeypatch):
+    base, _ = made
+    given = []
+
+    def stop(*_a, book, **_k):
+        given.append(book)
+        raise CareError("Enough for this test")
+
+    monkeypatch.setattr("experiments.jobs.fit_area", stop)
+    words = ["calibrate", "Blackpool", "--point", "--to", str(tmp_path / "fit"), "--rates"]
+    assert "Enough for this test" in CliRunner().invoke(app, [*words, str(base / "inside")]).stderr
+    expected = read_rates(JOURNEY, base / "inside" / BOOK)
+    np.testing.assert_array_equal(given[0].rates(), expected.rates())
+    for folder, told in ((base / "observed", "small numbers were hidden"), (tmp_path, "no readable 'estimate.json'")):
+        found = CliRunner().invoke(app, [*words, str(folder)])
+        assert found.exit_code == 2
+        assert told in found.stderr
+    found = CliRunner().invoke(app, ["calibrate", "Blackpool", "E06000004", "--rates", str(base / "inside")])
+    assert found.exit_code == 2
+    assert "one area" in found.stderr
 
 
 def test_the_same_log_gives_the_same_bytes_and_years_can_be_chosen(made, logs, tmp_path):
