@@ -52,6 +52,10 @@ def quick_fit(statistics: Statistics, fitted_to: int = 2025, last_year: int = 20
         return new_fit(fitted, fit_system(fitted), statistics)
 
 
+REAL_DRAWS_OF = parameter_draws.draws_of
+"""What the session replaces by `quick_draws`."""
+
+
 def quick_draws(fitted: Fitted, n: int, say: Any, **_rest: Any) -> AreaDraws:
     """In place of `parameter_draws.draws_of`: draws that differ a little, by their number alone."""
     say(parameter_draws.STEP, 0.0)

@@ -25,7 +25,7 @@ from experiments.area_work import mark_of_draws
 from experiments.asked import Asked
 from experiments.compare import words
 from experiments.run import draw_of, same_run, shortened, simulate_area
-from tests.experiments.conftest import quick_draws
+from tests.experiments.conftest import REAL_DRAWS_OF, quick_draws
 from tests.experiments.test_cli import BUILT, journeys, refused
 from tests.experiments.test_resume import content, stopped
 from tests.report.unpack import unpack_page
@@ -320,3 +320,19 @@ def test_a_run_of_a_shipped_area_begins_at_once(tmp_path: Path, monkeypatch: pyt
     found = journeys("resume", "y")
     assert found.exit_code == 0, found.output
     assert mark_of_draws(Path("y")) == mark_of_draws(shipped.FOLDER / CODE)
+
+
+@pytest.mark.slow
+def test_what_is_shipped_comes_out_again(statistics: Statistics) -> None:
+    """The fit of Blackpool to a millionth; its draws, which other processors may take another way, in their means."""
+    made = jobs.fit(statistics, statistics.area(NAME), nothing)
+    there = load_fit(shipped.FOLDER / CODE)
+    assert np.allclose(made.fitted.logs, there.fitted.logs, atol=1e-6)
+    assert np.allclose(made.fitted.correction, there.fitted.correction, atol=1e-6)
+    kept = load_draws(shipped.FOLDER / CODE, there.fitted)
+    figures = parameter_draws.figures_behind(statistics, made)
+    again = REAL_DRAWS_OF(made.fitted, len(kept), nothing, found=figures)
+    # 75 means, each of two samples of 100: 5 standard errors of their difference, a false alarm in 20,000.
+    error = np.sqrt((kept.logs.var(axis=0) + again.logs.var(axis=0)) / len(kept))[:5]
+    assert (np.abs(kept.logs.mean(axis=0) - again.logs.mean(axis=0))[:5] < 5 * error).all()
+    assert again.made["how"] == kept.made["how"]
