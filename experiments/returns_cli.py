@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands, so that help comes at once.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,19 @@ def read(
         int | None,
         typer.Option("--year", metavar="YEAR", help="The year ending 31 March of files that do not tell theirs."),
     ] = None,
+    named_by_start: Annotated[
+        bool,
+        typer.Option("--named-by-start", help="SSDA903: a year in a name is the one that begins then, not ends."),
+    ] = False,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until",
+            metavar="DATE",
+            formats=["%Y-%m-%d"],
+            help="Annex A: the last day of its six months (the latest date in its lists, if not said).",
+        ),
+    ] = None,
 ) -> None:
     """Read returns as an event log, with a page on the quality of the data.
 
@@ -51,7 +65,10 @@ def read(
     """
     from experiments import returns_jobs
 
-    for line in returns_jobs.read(what, to, same_ids=same_ids, link=link, year=year):
+    for line in returns_jobs.read(
+        what, to, same_ids=same_ids, link=link, year=year, named_by_start=named_by_start,
+        until=None if until is None else until.date(),
+    ):  # fmt: skip
         print(line)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,17 @@ _LINK = "It needs the columns CHILD (as in the SSDA903) and LAchildID (as in the
 
 
 def read(
-    what: Iterable[Path], target: Path, *, same_ids: bool = False, link: Path | None = None, year: int | None = None
-) -> list[str]:
+    what: Iterable[Path], target: Path, *, same_ids: bool = False, link: Path | None = None, year: int | None = None,
+    named_by_start: bool = False, until: date | None = None,
+) -> list[str]:  # fmt: skip
     """Read returns, write the log and the quality page into a folder, and return what to tell.
+
+    Parameters
+    ----------
+    named_by_start
+        Whether a year in the name of an SSDA903 file is that in which its year begins.
+    until
+        The last day of the six months of Annex A; the latest date in its lists if None.
 
     Raises
     ------
@@ -70,7 +79,10 @@ def read(
     results.refuse_what_is_not_ours(target)
     findings = Findings()
     sorted_files = _sorted(list(what), findings)
-    care, need = _tables(sorted_files, findings, year)
+    for option, given, kind in (("--named-by-start", named_by_start, SSDA903), ("--until", until, ANNEX_A)):
+        if given and kind not in sorted_files:
+            raise CareError(f"{option} is for {kind}, and no file is one", "journeys returns read", "Leave it out")
+    care, need = _tables(sorted_files, findings, year, named_by_start, until)
     if (same_ids or link) and (care is None or need is None):
         option = "--same-ids" if same_ids else "--link"
         raise CareError(
@@ -112,13 +124,15 @@ def _sorted(what: list[Path], findings: Findings) -> dict[str, list[Path]]:
 
 
 def _tables(
-    files: dict[str, list[Path]], findings: Findings, year: int | None
+    files: dict[str, list[Path]], findings: Findings, year: int | None, named_by_start: bool, until: date | None
 ) -> tuple[CareTables | None, NeedTables | None]:  # fmt: skip
     """Read the files of each return; of two that tell the same, both cannot be taken."""
-    care = ssda903.read_care(files[SSDA903], findings, year=year) if SSDA903 in files else None
+    care = None
+    if SSDA903 in files:
+        care = ssda903.read_care(files[SSDA903], findings, year=year, named_by_start=named_by_start)
     need = cin.read_cin(files[CIN], findings, year=year) if CIN in files else None
     if ANNEX_A in files:
-        care_too, need_too = annex_a.read_annex_a(files[ANNEX_A], findings)
+        care_too, need_too = annex_a.read_annex_a(files[ANNEX_A], findings, observed_to=until)
         for ours, theirs, name in ((care, care_too, SSDA903), (need, need_too, CIN)):
             if ours is not None and theirs is not None:
                 raise CareError(

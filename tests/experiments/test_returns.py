@@ -146,6 +146,28 @@ def test_lists_of_annex_a_have_one_number_for_a_child(tmp_path: Path):
     assert people.height == 5
 
 
+def test_the_last_day_of_annex_a_may_be_said(tmp_path: Path):
+    workbook(tmp_path / "Annex A.xlsx", LISTS)
+    logs = []
+    for n, words in enumerate(((), ("--until", "2030-03-31"))):
+        to = tmp_path / f"log {n}"
+        ended = journeys("returns", "read", tmp_path / "Annex A.xlsx", "--to", to, *words)
+        assert ended.exit_code == 0, ended.output
+        logs.append(json.loads((to / "manifest.json").read_text())["weeks"])
+    assert logs[1] > logs[0]
+
+
+def test_a_year_in_a_name_may_be_the_one_that_begins(written: Path, tmp_path: Path):
+    care = [path for path in written.glob("*.csv") if "2024" in path.name]
+    for path in care:
+        shutil.copy(path, tmp_path / path.name.replace("2024", "2023"))
+    command = ("returns", "read", *tmp_path.glob("*.csv"), "--to", tmp_path / "log")
+    assert "named" in refused(*command)
+    ended = journeys(*command, "--named-by-start")
+    assert ended.exit_code == 0, ended.output
+    assert "ending 31 March 2024" in ended.stdout
+
+
 def test_files_are_told_by_what_they_hold(written: Path, read: Path, tmp_path: Path):
     mixed = tmp_path / "mixed"
     for path in written.iterdir():
@@ -178,6 +200,8 @@ def test_what_is_refused(written: Path, tmp_path: Path):
         "there is one": ("read", *care, "--to", log, "--same-ids"),
         "other columns": ("read", written, "--to", log, "--link", tmp_path / "notes.csv"),
         "no table that links": ("read", written, "--to", log, "--link", tmp_path / "nowhere.csv"),
+        "no file is one": ("read", written, "--to", log, "--until", "2024-03-31"),
+        "is for SSDA903": ("read", *written.glob("*.xml"), "--to", log, "--named-by-start"),
         "holds other files": ("read", written, "--to", tmp_path / "other"),
     }
     for words, command in said.items():
