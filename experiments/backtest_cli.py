@@ -52,7 +52,8 @@ def _show(made: Backtest) -> None:
     from calibration.backtest.compare import ALL, OURS
 
     rows = made.margins["all"].filter(made.margins["all"]["figure"] == ALL)
-    print(f"{made.areas} areas. Mean error in steps (MASE), all five figures:")
+    areas = "1 area" if made.areas == 1 else f"{made.areas} areas"
+    print(f"{areas}. Mean error in steps (MASE), all five figures:")
     for ahead, best, ours, theirs, margin in rows.select(
         "years_ahead", "best", "ours", "theirs", "margin"
     ).iter_rows():  # fmt: skip

@@ -86,7 +86,7 @@ def backtest(
     models()
     panel = panel_of(statistics)
     last = panel.last_year
-    desk = Desk(statistics, panel, tuple(range(FIRST_ORIGIN, last + 1)))
+    desk = Desk(statistics, panel, tuple(range(FIRST_ORIGIN, last + 1)), folder / AREAS)
     work_out(desk, areas, folder / AREAS, say, processes)
     say("backtest learning", 0.0)
     past = {area.code: found for area in areas if (found := kept(folder / AREAS / area.code, desk, area.code))}
@@ -128,6 +128,8 @@ def work_out(desk: Desk, areas: Sequence[Area], folder: Path, say: Say, processe
         remedy = "Choose a folder that you can write to"
         raise CareError(f"The results cannot be written: {fault.strerror}", str(folder), remedy) from fault
     to_do = [area.code for area in areas if kept(folder / area.code, desk, area.code) is None]
+    if to_do:
+        _ = desk.moves  # before others need it
     n = processes_for(max(len(to_do), 1), processes)
     if n == 1:
         for k, code in enumerate(to_do):
@@ -152,7 +154,7 @@ def work_out(desk: Desk, areas: Sequence[Area], folder: Path, say: Say, processe
 def _worker(table: str, codes: list[str], folder: str) -> None:
     statistics = read_statistics(table)
     panel = panel_of(statistics)
-    desk = Desk(statistics, panel, tuple(range(FIRST_ORIGIN, panel.last_year + 1)))
+    desk = Desk(statistics, panel, tuple(range(FIRST_ORIGIN, panel.last_year + 1)), Path(folder))
     for code in codes:
         keep(Path(folder, code), desk, code, past_of_area(desk, code))
 

@@ -35,6 +35,7 @@ OTHERS = (*simple.METHODS, MARKOV)
 FIRST_ORIGIN = min(span[0] for span in SPANS.values())
 SCORED_FROM = 2019
 """The first origin at which methods are compared; those before it only teach ours."""
+MOVES = "levers"
 FORMAT = 1
 _PARTS = ("logs", "figures", "value", "ahead")
 
@@ -56,12 +57,13 @@ class AreaPast:
 class Desk:
     """What all areas share: the table, also as it was at each origin, and how levers move figures.
 
-    Making it takes some seconds; what is asked of it is worked out once.
+    What is asked of it is worked out once; how levers move figures, which takes seconds, is kept in `folder` if given.
     """
 
     statistics: Statistics
     panel: Panel
     origins: Sequence[int]
+    folder: Path | None = None
     mark: str = field(init=False)
     _shared: dict[str, Any] = field(default_factory=dict, init=False)
 
@@ -83,8 +85,22 @@ class Desk:
     @property
     def moves(self) -> Array:
         """By how much levers move figures, see `fits.response`."""
-        found: Array = self._once("moves", lambda: response(self.statistics, self.grid))
+        found: Array = self._once("moves", self._moves)
         return found
+
+    def _moves(self) -> Array:
+        path = None if self.folder is None else self.folder / MOVES
+        if path is not None:
+            try:
+                told, columns = read_columns(path, "")
+                if told.get("mark") == self.mark:
+                    return columns["moves"]
+            except CareError:
+                pass  # not there yet, or damaged: it is made again
+        made = response(self.statistics, self.grid)
+        if path is not None:
+            write_columns(path, {"what": "How levers move figures, for England", "mark": self.mark}, {"moves": made})
+        return made
 
     @property
     def shape(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from abm.errors import CareError
+from calibration.backtest import area
 from calibration.backtest.area import FIRST_ORIGIN, OTHERS, SCORED_FROM, AreaPast, Desk, keep, kept
 from calibration.backtest.compare import OURS
 from calibration.backtest.fits import AHEAD, OriginFit
@@ -121,10 +122,30 @@ def test_an_areas_file_is_read_as_it_was_written_and_never_for_another_table(des
     assert kept(tmp_path / "nothing", desk, "E06000009") is None
 
 
+def test_how_levers_move_figures_is_worked_out_once_a_folder(desk, tmp_path, monkeypatch):
+    calls = []
+
+    def told(*_all):
+        calls.append(1)
+        return np.full((8, 2, 3), 0.5)
+
+    monkeypatch.setattr(area, "response", told)
+    for _ in range(2):
+        one = Desk(desk.statistics, desk.panel, desk.origins, tmp_path)
+        one._shared["grid"] = None
+        assert one.moves.shape == (8, 2, 3)
+    assert len(calls) == 1
+    (tmp_path / area.MOVES).write_bytes(b"nonsense")
+    one = Desk(desk.statistics, desk.panel, desk.origins, tmp_path)
+    one._shared["grid"] = None
+    assert one.moves[0, 0, 0] == 0.5
+    assert len(calls) == 2
+
+
 def test_what_was_worked_out_is_not_worked_out_again(statistics, desk, tmp_path, monkeypatch):
-    area = statistics.area("E06000009")
+    blackpool = statistics.area("E06000009")
     (tmp_path / "areas").mkdir()
-    keep(tmp_path / "areas" / area.code, desk, area.code, a_past(desk, area.code))
+    keep(tmp_path / "areas" / blackpool.code, desk, blackpool.code, a_past(desk, blackpool.code))
 
     def never(*_all):
         pytest.fail("it was there")
@@ -132,7 +153,7 @@ def test_what_was_worked_out_is_not_worked_out_again(statistics, desk, tmp_path,
     monkeypatch.setattr(backtesting, "past_of_area", never)
     monkeypatch.setattr(backtesting, "models", lambda: None)
     monkeypatch.setattr(backtesting, "Desk", lambda *_all: desk)
-    found = backtest(statistics, [area], tmp_path, lambda _what, _part: None)
+    found = backtest(statistics, [blackpool], tmp_path, lambda _what, _part: None)
     assert found.areas == 1
     for name in ("scores.csv", "margins.csv", "forecasts.csv", "lessons.csv", "points.parquet", "backtest.html"):
         assert (tmp_path / name).stat().st_size > 200
