@@ -44,7 +44,7 @@ _PARTS = ("logs", "figures", "value", "ahead")
 class AreaPast:
     """One area.
 
-    fits    origin -> the fast model there; where it cannot be fitted, `why` says why
+    fits    origin -> the fast model there; where a span of origins cannot be fitted, `why` says why
     others  float64[methods, origins, figures, AHEAD, quantiles] of OTHERS at origins that are scored; else NaN
     """
 
@@ -122,14 +122,15 @@ class Desk:
 def past_of_area(desk: Desk, code: str, *, others: bool = True) -> AreaPast:
     """Fit the fast model at every origin and let the other methods forecast there."""
     area = desk.statistics.area(code)
-    fits, why = {}, ""
-    try:
-        wanted = range(min(desk.origins), max(desk.origins) + 1)
-        for fit in fit_origins(desk.known, area, wanted, desk.grid, desk.moves, desk.shape):
-            if fit.origin in desk.origins:
+    fits: dict[int, OriginFit] = {}
+    why = ""
+    for span in SPANS.values():
+        wanted = range(max(span[0], min(desk.origins)), min(span[-1], max(desk.origins)) + 1)
+        try:
+            for fit in fit_origins(desk.known, area, wanted, desk.grid, desk.moves, desk.shape):
                 fits[fit.origin] = fit
-    except CareError as error:
-        why = error.what
+        except CareError as error:
+            why = why or error.what
     told = _others(desk, code) if others else np.zeros((0, len(desk.origins), len(FIGURES), AHEAD, len(LEVELS)))
     return AreaPast(fits, told, why)
 

@@ -107,7 +107,7 @@ def fit_origins(
     Errors
     ------
     CareError
-        When the table lacks what a fit cannot do without (see `calibration.fit`); spans that come later are not tried.
+        When the table lacks what a fit cannot do without (see `calibration.fit`); later spans are then not tried.
     """
     for first_year, span in SPANS.items():
         wanted = [origin for origin in origins if origin in span]
