@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.backtest.fits import AHEAD, OriginFit
-from calibration.backtest.panel import CEASED, FIGURES, STARTED, STOCK, Panel
+from calibration.backtest.panel import CEASED, FIGURES, PLANS, REFERRALS, STARTED, STOCK, Panel
 from calibration.levers import FITTED_FIGURES
 
 Array = NDArray[np.float64]
@@ -24,7 +24,8 @@ FACTOR_YEARS, FACTOR_PART = 4, 0.5
 eight years and parts of 0.5 to 1 at the origins of 2016 to 2018, over 36 authorities drawn at random."""
 MODEL, USUAL = "model, factors held", "model, usual factors"
 SMOOTHED, MEAN, NATION, EXITS, BALANCE = "smoothed", "mean of six years", "England's rate", "England's exits", "balance"
-OF_MODEL, PLAIN = (MODEL, USUAL), (SMOOTHED, MEAN, NATION, EXITS, BALANCE)
+BESIDE = "figures beside it"
+OF_MODEL, PLAIN = (MODEL, USUAL), (SMOOTHED, MEAN, NATION, EXITS, BALANCE, BESIDE)
 VIEWS = (*OF_MODEL, *PLAIN)
 WORDS = {
     MODEL: "The fast model of the area, with the factors of the last year held, from the last published figure on.",
@@ -34,6 +35,7 @@ WORDS = {
     NATION: "England's last rate per child, for the area's children.",
     EXITS: "Ceased: England's last rate per looked-after child; started: as many; looked after: what follows.",
     BALANCE: "Ceased as many as started, started as many as ceased; looked after: last year's change again each year.",
+    BESIDE: "Plans: as many as England has for so many looked after; the others: for so many plans.",
 }
 _PLACES = [FITTED_FIGURES.index(figure) for figure in FIGURES]
 
@@ -59,6 +61,7 @@ def views_at(known: Panel, fits: Mapping[str, OriginFit], moves: Array) -> dict[
         NATION: _constant(known.nation[:, -1] / known.nation_children[-1] * known.children[:, -1:]),
         EXITS: exits,
         BALANCE: balance,
+        BESIDE: _beside(flat, known.nation[:, -1]),
     }
     return {view: np.where(np.isfinite(said), said, flat) for view, said in told.items()}
 
@@ -105,3 +108,10 @@ def _exits_and_balance(flat: Array, known: Panel) -> tuple[Array, Array]:
     balance[:, STARTED], balance[:, CEASED] = ceased, started
     balance[:, STOCK] = stock + (started - ceased) * years
     return exits, balance
+
+
+def _beside(flat: Array, nation: Array) -> Array:
+    out = flat.copy()
+    for figure, other in ((PLANS, STOCK), (STOCK, PLANS), (STARTED, PLANS), (REFERRALS, PLANS)):
+        out[:, figure] = nation[figure] / nation[other] * flat[:, other]
+    return out

@@ -9,7 +9,7 @@ import pytest
 from calibration.backtest.fits import AHEAD, OriginFit
 from calibration.backtest.known import known_at
 from calibration.backtest.panel import FIGURES, STOCK, Panel, panel_of, unbroken
-from calibration.backtest.views import MEAN, MODEL, NATION, SMOOTHED, USUAL, VIEWS, views_at
+from calibration.backtest.views import BESIDE, MEAN, MODEL, NATION, SMOOTHED, USUAL, VIEWS, views_at
 from calibration.census import census
 from calibration.levers import FITTED_FIGURES, LEVERS
 from calibration.statistics import Statistics, read_statistics
@@ -117,6 +117,9 @@ def test_views_by_hand():
     assert told[NATION][1, 0] == pytest.approx(
         np.full(AHEAD, known.nation[0, -1] / known.nation_children[-1] * known.children[1, -1])
     )
+    ratio = known.nation[3, -1] / known.nation[0, -1]
+    assert told[BESIDE][1, 3] == pytest.approx([ratio * last[1, STOCK]] * AHEAD)
+    assert told[BESIDE][1, 0] == pytest.approx([last[1, 3] / ratio] * AHEAD)
     slow = known.values[0, 3, 0]
     for value in known.values[0, 3, 1:]:
         slow += 0.3 * (value - slow)
