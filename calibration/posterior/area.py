@@ -35,7 +35,7 @@ from calibration.posterior.draws import AreaDraws
 from calibration.posterior.emulator import Emulator, learnt
 from calibration.posterior.fast import FastYears
 from calibration.posterior.forms import FORMS, formed
-from calibration.posterior.frame import N_FORMS, N_LEVERS, Belief, Expected, Frame, framed, highest
+from calibration.posterior.frame import N_FORMS, Belief, Expected, Frame, framed, highest, making_up
 from calibration.posterior.likelihood import Seen, error_covariance, seen_of
 from calibration.posterior.matching import Matched, match
 from calibration.posterior.moves import moved
@@ -101,16 +101,19 @@ def posed(
     seen = seen_of(fitted.targets if found is None else found, n_years, area)
     model = FastYears(MeanField(JOURNEY, make_grid(JOURNEY)), fitted.book, scenario, n_years)
     plain, derivatives = model.with_derivatives(fitted.logs)
-    expected = Expected(model, seen, (luck.mean + PULL) / (plain + PULL))
+    correction = (luck.mean + PULL) / (plain + PULL)
     errors = error_covariance(seen, luck.covariance(), n_runs, scenario.sample)
     x = np.r_[fitted.logs.ravel(), np.zeros(N_FORMS)]
-    figures = seen.of(plain) * expected.correction
-    jacobian = derivatives.reshape(-1, x.size)[seen.where] * expected.correction[:, None]
+    figures = seen.of(plain * correction)
+    jacobian = derivatives.reshape(-1, x.size)[seen.where] * seen.of(correction)[:, None]
+    makes_up = making_up(jacobian, errors, n_years)
+    jacobian[:, -N_FORMS:] += jacobian[:, :-N_FORMS] @ makes_up
+    expected = Expected(model, seen, correction, makes_up)
     inverse, factors = np.linalg.inv(errors), jacobian[:, :-N_FORMS]
     toward = factors.T @ inverse @ (seen.value - figures + factors @ fitted.logs.ravel())
     children = float(scenario.plan.ages.sum())
     scale = own_scales(process, Evidence(area, n_years, factors.T @ inverse @ factors, toward, children))
-    prior, more = belief_of(process, n_years, area, scale, judgements)
+    prior, more = belief_of(process, n_years, area, scale, judgements, makes_up)
     x, _, _ = highest(expected, jacobian, prior, seen.value, errors, x)
     frame = framed(expected, prior, errors, x)
     return Problem(fitted, seen, expected, luck, errors, process, scale, prior, more, frame)
@@ -154,9 +157,7 @@ def drawn(
     """
     told: dict[str, Any] = {"abc": None}
     if abc_seed is None:
-        belief = emulator.frame.posterior
-        root = np.linalg.cholesky(belief.covariance + 1e-12 * np.eye(belief.mean.size))
-        begun = belief.mean + luck.standard_normal((n_draws, belief.mean.size)) @ root.T
+        begun = emulator.scattered(n_draws, luck)
     else:
         found = sequential(emulator, seen, noise, matched, abc_seed)
         asked = found.asked[luck.choice(len(found.weights), n_draws, p=found.weights)]
@@ -216,10 +217,8 @@ def draw_area(
 
     say("draws: fast model", 0.3)
     emulator = learnt(problem.expected, frame)
-    root = np.linalg.cholesky(frame.posterior.covariance + 1e-12 * np.eye(frame.x.size))
     luck = keyed(seed, area, "first draws")
-    first = frame.x + luck.standard_normal((n_draws, frame.x.size)) @ root.T
-    first, _ = moved(emulator, seen.value, first, luck, more=problem.more)
+    first, _ = moved(emulator, seen.value, emulator.scattered(n_draws, luck), luck, more=problem.more)
     emulator = emulator.judged(problem.expected, first[:N_JUDGED])
 
     say("draws: simulation", 0.5)
@@ -256,7 +255,7 @@ def draw_area(
         "judgements": [each.about for each in judgements],
     }  # fmt: skip
     say("draws: years ahead", 0.95)
-    logs, levels = x[:, :-N_FORMS].reshape(n_draws, -1, N_LEVERS), x[:, -N_FORMS:]
+    logs, levels = problem.expected.split(x)
     onward = problem.process.prior(fitted.scenario.n_years, area=area, scale=problem.scale)
     if fitted.scenario.n_years > logs.shape[1]:
         logs = onward.draws(logs, seed)

@@ -107,9 +107,7 @@ def cheap_fit(
     x, _, _ = highest(expected, jacobian, prior, value, errors, prior.mean)
     frame = framed(expected, prior, errors, x)
     emulator = learnt(expected, frame)
-    root = np.linalg.cholesky(frame.posterior.covariance + 1e-12 * np.eye(x.size))
-    first = frame.x + luck.standard_normal((N_JUDGED, x.size)) @ root.T
-    first, _ = moved(emulator, value, first, luck)
+    first, _ = moved(emulator, value, emulator.scattered(N_JUDGED, luck), luck)
     emulator = emulator.judged(expected, first)
     matched = match(emulator, value, luck)
     draws, _, _ = drawn(emulator, seen, noise, matched, n_draws, luck, abc_seed)

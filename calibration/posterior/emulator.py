@@ -1,8 +1,8 @@
 """The fast model: expected figures as a function of forms and of the factors, told apart into directions.
 
 Factors act nearly linearly on figures within what figures leave open; forms do not. So along the way on which factors
-make up for forms (m(v): the factors that are likeliest when the forms are v, which is linear in v), figures are a
-polynomial of the second order in v, learnt from looks at the mean field; off it they are linear in the factors:
+make up for forms (m(v): close to the likeliest factors when the forms are v), figures are a polynomial of the second
+order in v, learnt from looks at the mean field, and so is the way; off it figures are linear in the factors:
 
     figures(v, logs) = polynomial(v) + jacobian (logs - m(v))
 
@@ -42,8 +42,9 @@ class Emulator:
     """Expected figures of an area without looking at the mean field; K figures, F forms, k directions.
 
     frame, directions  where it is made
-    way       float64[n_logs, F]  slope of m(v)
     spread    float64[F, F]       root of the forms' posterior: v = frame's + spread @ t
+    way       float64[1 + F + F (F + 1) / 2, n_logs]  coefficients of m(v) in t
+    off_way   float64[n_logs, n_logs]  root of the covariance of the factors given forms, around the way
     terms     float64[1 + F + F (F + 1) / 2, K]  coefficients of the polynomial in t
     wide      int64[W]            places in x of the factors that are left wide
     nodes     float64[W, 5]       steps along each of them
@@ -56,8 +57,9 @@ class Emulator:
 
     frame: Frame
     directions: Directions
-    way: Array
     spread: Array
+    way: Array
+    off_way: Array
     terms: Array
     wide: NDArray[np.int64]
     nodes: Array
@@ -84,8 +86,14 @@ class Emulator:
 
     def compensated(self, v: Array) -> Array:
         """Return m(v), float64[..., n_logs]."""
-        logs: Array = self.frame.x[:-N_FORMS] + (v - self.frame.x[-N_FORMS:]) @ self.way.T
+        logs: Array = (_monomials(self._t(v.reshape(-1, N_FORMS))) @ self.way).reshape(*v.shape[:-1], -1)
         return logs
+
+    def scattered(self, n: int, luck: np.random.Generator) -> Array:
+        """Return float64[n, n_logs + F]: draws of Laplace's Gaussian, bent along the way."""
+        v = self.frame.x[-N_FORMS:] + luck.standard_normal((n, N_FORMS)) @ self.spread.T
+        off = luck.standard_normal((n, self.off_way.shape[0])) @ self.off_way.T
+        return np.concatenate([self.compensated(v) + off, v], axis=1)
 
     def figures(self, x: Array) -> Array:
         """Return float64[..., K]: expected figures at factors and forms, float64[..., n]."""
@@ -162,17 +170,25 @@ def learnt(expected: Callable[[Array], Array], frame: Frame) -> Emulator:
     1 + 2 F + F (F - 1) of them for the forms, and four for each factor that is left wide.
     """
     covariance, x = frame.posterior.covariance, frame.x
-    forms = covariance[-N_FORMS:, -N_FORMS:]
-    way = covariance[:-N_FORMS, -N_FORMS:] @ np.linalg.inv(forms)
+    forms, factors = covariance[-N_FORMS:, -N_FORMS:], frame.jacobian[:, :-N_FORMS]
+    slope = covariance[:-N_FORMS, -N_FORMS:] @ np.linalg.inv(forms)
+    given = covariance[:-N_FORMS, :-N_FORMS] - slope @ covariance[-N_FORMS:, :-N_FORMS]
+    off_way: Array = np.linalg.cholesky((given + given.T) / 2 + 1e-12 * np.eye(len(given))).astype(np.float64)
     spread: Array = np.linalg.cholesky(forms).astype(np.float64)
     design = _design(N_FORMS)
-    looks = np.stack([expected(np.r_[x[:-N_FORMS] + way @ spread @ t, x[-N_FORMS:] + spread @ t]) for t in design])
-    terms: Array = np.linalg.lstsq(_monomials(design), looks, rcond=None)[0].astype(np.float64)
+    straight = x[:-N_FORMS] + design @ spread.T @ slope.T
+    looks = np.stack([expected(np.r_[a, x[-N_FORMS:] + spread @ t]) for a, t in zip(straight, design, strict=True)])
+    # One step of Gauss-Newton from the straight way: what still moves figures is made up for, as far as the prior lets.
+    gain = given @ np.linalg.solve(frame.errors, factors).T
+    of_t = _monomials(design)
+    way: Array = np.linalg.lstsq(of_t, straight + (frame.figures - looks) @ gain.T, rcond=None)[0].astype(np.float64)
+    bent = looks + (of_t @ way - straight) @ factors.T
+    terms: Array = np.linalg.lstsq(of_t, bent, rcond=None)[0].astype(np.float64)
     directions = directions_of(frame)
     nothing = np.zeros(looks.shape[1])
     plain = Emulator(
-        frame, directions, way, spread, terms, np.zeros(0, np.int64), np.zeros((0, 5)), np.zeros((0, 5, nothing.size)),
-        nothing, nothing, 0.0, 0.0,
+        frame, directions, spread, way, off_way, terms, np.zeros(0, np.int64), np.zeros((0, 5)),
+        np.zeros((0, 5, nothing.size)), nothing, nothing, 0.0, 0.0,
     )  # fmt: skip
     sd = np.sqrt(np.diag(covariance))[:-N_FORMS]
     widest = np.argsort(-sd, kind="stable")[:MOST_WIDE]

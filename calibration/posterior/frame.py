@@ -1,7 +1,10 @@
 """The frame of the posterior: where it is highest, how wide it is, and along which directions figures tell anything.
 
-x is the logarithms of all yearly factors (years before levers), then the forms. With a Gaussian prior and Gaussian
-errors, Gauss-Newton steps lead to the highest point; the derivatives there give Laplace's covariance.
+x is the logarithms of all yearly factors (years before levers) as they would be with the forms at 0, then the forms.
+What the prior says of factors was learnt from fits with the forms at 0. So where forms are not, factors are taken to
+be what makes up for them, and the prior is of the rest: logs = first part of x + makes_up @ forms. With a Gaussian
+prior and Gaussian errors, Gauss-Newton steps lead to the highest point; the derivatives there give Laplace's
+covariance.
 
 For given forms v, the factors are told apart by whitening both sides: logs = prior mean + root of the prior x V b with
 b ~ N(0, 1), and data / root of their error = ... + U S b. Each b_k is then told by one datum of its own with the
@@ -17,6 +20,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.least_squares import LEVEL, SMOOTH
 from calibration.levers import LEVERS
 from calibration.posterior.fast import FastYears
 from calibration.posterior.forms import FORMS
@@ -84,27 +88,45 @@ class Asked(Protocol):
 
 
 class Expected:
-    """Expected figures of an area, corrected: a function of x."""
+    """Expected figures of an area, corrected: a function of x.
 
-    def __init__(self, model: FastYears, seen: Seen, correction: Array) -> None:
-        self.model, self.seen, self.correction = model, seen, seen.of(correction)
-        self.n_looks = 0
+    makes_up  float64[n_logs, forms]  by how much factors make up for one unit of each form
+    """
+
+    def __init__(self, model: FastYears, seen: Seen, correction: Array, makes_up: Array) -> None:
+        self.model, self.seen, self.correction, self.makes_up = model, seen, seen.of(correction), makes_up
 
     def split(self, x: Array) -> tuple[Array, Array]:
-        """Return (logs [years, levers], forms)."""
-        return x[:-N_FORMS].reshape(-1, N_LEVERS), x[-N_FORMS:]
+        """Return (logs [..., years, levers], forms [..., F]) of x [..., n]."""
+        forms = x[..., -N_FORMS:]
+        logs = x[..., :-N_FORMS] + forms @ self.makes_up.T
+        return logs.reshape(*x.shape[:-1], -1, N_LEVERS), forms
 
     def __call__(self, x: Array) -> Array:
         """Return float64[K]."""
-        self.n_looks += 1
         figures: Array = self.seen.of(self.model.figures(*self.split(x))) * self.correction
         return figures
 
     def with_derivatives(self, x: Array) -> tuple[Array, Array]:
         """Return float64[K] and float64[K, n]."""
         figures, derivatives = self.model.with_derivatives(*self.split(x))
-        rows = derivatives.reshape(-1, derivatives.shape[-1])[self.seen.where]
-        return self.seen.of(figures) * self.correction, rows * self.correction[:, None]
+        rows = derivatives.reshape(-1, derivatives.shape[-1])[self.seen.where] * self.correction[:, None]
+        rows[:, -N_FORMS:] += rows[:, :-N_FORMS] @ self.makes_up
+        return self.seen.of(figures) * self.correction, rows
+
+
+def making_up(jacobian: Array, errors: Array, n_years: int) -> Array:
+    """Return float64[n_logs, forms]: the factors that bring figures back when forms move, as smooth as a fit's are.
+
+    Least squares with the prior of the point fit, by derivatives float64[K, n] of logs themselves and forms.
+    """
+    years = np.arange(n_years)
+    smooth = LEVEL**2 + SMOOTH**2 * np.minimum.outer(years, years)
+    prior = np.kron(np.linalg.inv(smooth), np.eye(N_LEVERS))
+    logs, forms = jacobian[:, :-N_FORMS], jacobian[:, -N_FORMS:]
+    white = np.linalg.solve(errors, logs).T
+    found: Array = -np.linalg.solve(white @ logs + prior, white @ forms).astype(np.float64)
+    return found
 
 
 def conditioned(prior: Belief, jacobian: Array, errors: Array, residual: Array, x: Array) -> Belief:

@@ -1,7 +1,8 @@
 """What is believed of factors and forms before an area's figures are seen.
 
 * National: how factors differ between areas and move over the years, estimated over all areas (`calibration.pooling`),
-  with the area's own scales. It centres an area's factors on what all areas share.
+  with the area's own scales. It centres an area's factors on what all areas share; where forms are not 0, on what
+  makes up for them (see `frame`).
 * Literature and assumption: the forms, each with its source in `forms.FORMS`.
 * Judgement: what a workshop says of a lever's mean factor over some years, or of a form (`calibration.elicit`). Its
   mean and spread on the log scale enter as one more datum of the Gaussian; what its distribution has besides is given
@@ -32,35 +33,42 @@ JUDGED = (*LEVER_KEYS, *FORM_KEYS)
 
 @dataclass(frozen=True)
 class Judged:
-    """One judged number as a mean of some of x: its place, and the pool of what was said."""
+    """One judged number, whose logarithm is `row` @ x, and the pool of what was said."""
 
-    places: NDArray[np.int64]
+    row: Array
     pool: Pool
 
     def log(self, x: Array) -> Array:
         """Return the logarithm of the number at x float64[..., n]."""
-        mean: Array = x[..., self.places].mean(axis=-1)
-        return mean
+        log: Array = x @ self.row
+        return log
 
 
 def belief_of(
-    process: Process, n_years: int, area: str, scale: Array | None, judgements: Sequence[Judgement] = ()
+    process: Process,
+    n_years: int,
+    area: str,
+    scale: Array | None,
+    judgements: Sequence[Judgement] = (),
+    makes_up: Array | None = None,
 ) -> tuple[Belief, Callable[[Array], Array] | None]:
-    """Return the Gaussian prior of x, and what judgements have besides it (None without judgements)."""
+    """Return the Gaussian prior of x, and what judgements have besides it (None without judgements).
+
+    `makes_up` is that of `frame.Expected`; 0 if None.
+    """
     prior = process.prior(n_years, area=area, scale=scale)
     n = n_years * len(LEVERS)
     mean = np.r_[prior.mean.ravel(), np.zeros(len(FORMS))]
     covariance = np.zeros((mean.size, mean.size))
     covariance[:n, :n] = prior.covariance
     covariance[n:, n:] = np.diag([form.sd**2 for form in FORMS])
-    judged = [_judged(pool, n_years) for pool in pooled(judgements)]
+    makes_up = np.zeros((n, len(FORMS))) if makes_up is None else makes_up
+    judged = [_judged(pool, n_years, makes_up) for pool in pooled(judgements)]
     for each in judged:
         middle, spread = each.pool.on_log_scale
-        row = np.zeros(mean.size)
-        row[each.places] = 1.0 / each.places.size
-        across = covariance @ row
-        gain = across / (row @ across + spread**2)
-        mean = mean + gain * (middle - row @ mean)
+        across = covariance @ each.row
+        gain = across / (each.row @ across + spread**2)
+        mean = mean + gain * (middle - each.row @ mean)
         covariance = covariance - np.outer(gain, across)
     belief = Belief(mean, (covariance + covariance.T) / 2)
     if not judged:
@@ -78,12 +86,14 @@ def belief_of(
     return belief, more
 
 
-def _judged(pool: Pool, n_years: int) -> Judged:
-    where = pool.judgements[0].where
+def _judged(pool: Pool, n_years: int, makes_up: Array) -> Judged:
+    where, n = pool.judgements[0].where, n_years * len(LEVERS)
+    row = np.zeros(n + len(FORMS))
     if pool.about in FORM_KEYS:
         if pool.years:
             raise CareError(f"'{pool.about}' is one number for all years", where, "Leave out the years")
-        return Judged(np.array([n_years * len(LEVERS) + FORM_KEYS.index(pool.about)]), pool)
+        row[n + FORM_KEYS.index(pool.about)] = 1.0
+        return Judged(row, pool)
     if pool.about not in LEVER_KEYS:
         raise CareError(f"'{pool.about}' cannot be judged", where, f"Use one of: {', '.join(JUDGED)}")
     years = pool.years or tuple(range(FIRST_YEAR, FIRST_YEAR + n_years))
@@ -94,4 +104,7 @@ def _judged(pool: Pool, n_years: int) -> Judged:
             f"The judgement of '{pool.about}' is about {outside[0]}, which is not a fitted year", where,
             f"Use years from {FIRST_YEAR} to {last}",
         )  # fmt: skip
-    return Judged(np.array([(y - FIRST_YEAR) * len(LEVERS) + LEVER_KEYS.index(pool.about) for y in years]), pool)
+    places = [(year - FIRST_YEAR) * len(LEVERS) + LEVER_KEYS.index(pool.about) for year in years]
+    row[places] = 1.0 / len(places)
+    row[n:] = makes_up[places].mean(axis=0)
+    return Judged(row, pool)

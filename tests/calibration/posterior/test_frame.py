@@ -52,6 +52,17 @@ def test_the_highest_point_is_no_worse_than_the_point_fit_and_derivatives_vanish
     assert sum(frame.left) <= off @ inverse @ off + away @ prior @ away
 
 
+def test_factors_make_up_for_forms_as_far_as_they_can():
+    """Along them, figures move by less than a fifth of what a form alone does to them, in units of their errors."""
+    found = problem()
+    model, at = found.expected.model, found.expected.split(found.frame.x)
+    _, plain = model.with_derivatives(*at)
+    alone = (plain.reshape(-1, plain.shape[2])[found.seen.where] * found.expected.correction[:, None])[:, -N_FORMS:]
+    unit = np.sqrt(np.diag(found.errors))[:, None]
+    left = (found.frame.jacobian[:, -N_FORMS:] / unit) ** 2
+    assert (left.sum(axis=0) < 0.2 * ((alone / unit) ** 2).sum(axis=0) + 0.02).all()
+
+
 def test_directions_tell_figures_apart():
     frame = problem().frame
     found = directions_of(frame)
