@@ -50,7 +50,8 @@ NATIONAL_SD = 0.5
 POOLED_YEARS = 5
 """The step of what all areas share is held towards the levers' common ratio as if it had been seen in so many years
 (assumed): of a handful of years one lever alone says little."""
-GROUPS = 10
+GROUPS, ROUNDS_WITHOUT = 10, 15
+"""Groups of areas that are left out, one at a time, for spreads; and the most rounds without one, from the whole."""
 FIRST_UNTIL = 2022
 """Of one year alone nothing can be said about how factors move."""
 
