@@ -55,6 +55,7 @@ WITH_NUMBERS = (
     "calibration/levers.py",
     "calibration/pooling.py",
     "calibration/pooling_estimate.py",
+    "calibration/pooling_evidence.py",
     "calibration/readings.py",
     "abm/family_life.py",
     "abm/family_tables.py",

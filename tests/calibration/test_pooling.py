@@ -22,7 +22,7 @@ from calibration.pooling import (
     read_processes,
 )
 from calibration.pooling_estimate import estimate_process, jackknife, numbers_of, table_of, write_table
-from calibration.pooling_evidence import Evidence, evidence_of, laplace_draws, own_scales
+from calibration.pooling_evidence import MOST_SCALE, Evidence, evidence_of, laplace_draws, own_scales
 from calibration.statistics import ENGLAND
 
 Array = NDArray[np.float64]
@@ -171,6 +171,7 @@ def test_an_area_that_jumps_has_a_scale_of_its_own() -> None:
     calm, wild = own_scales(process, evidence)
     assert calm < 1.1
     assert wild > 3
+    assert own_scales(process, replace(evidence, direction=30 * evidence.direction)).max() == MOST_SCALE
     # By hand, as the figures leave nothing open: (4 + movement in units of the process) / (4 + 5 years).
     own = value[:, 1] - process.national[:, 1]
     came = own @ np.linalg.solve(process.kernel(1, 5), own)
