@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
@@ -186,6 +187,8 @@ def score(desk: Desk, past: dict[str, AreaPast], say: Say) -> Backtest:
     else:
         found[compare.OURS] = lessons.read_lessons()
     mine, here = asked_only(panel, seen, asked)
+    if not scored_origins:
+        refuse_too_short_a_table(desk)
     frames = []
     for origin in scored_origins:
         told = {name: lessons.forecast_all(here[origin], one, origin) for name, one in found.items()}
@@ -195,11 +198,7 @@ def score(desk: Desk, past: dict[str, AreaPast], say: Say) -> Backtest:
         frames.append(compare.points_of(mine, origin, told))
     points = compare.scored(pl.concat(frames))
     if points.is_empty():
-        raise CareError(
-            "Nothing was published after the origins, so no forecast can be scored",
-            str(desk.statistics.path),
-            f"Give a table that has years after {SCORED_FROM}",
-        )
+        refuse_too_short_a_table(desk)
     own = tuple(name for name in (compare.OURS, compare.WITHOUT_MODEL, compare.MODEL_ALONE) if name in found)
     methods = (*own, *compare.SIMPLE)
     late = points.filter(pl.col("origin") >= LATE)
@@ -215,6 +214,15 @@ def score(desk: Desk, past: dict[str, AreaPast], say: Say) -> Backtest:
     left = [(c, n, past[c].why) for c, n in zip(mine.codes, mine.names, strict=True) if past[c].why]
     ahead = ahead_frame(mine, here, found[compare.OURS])
     return Backtest(points, scores_of, margins, ahead, found[compare.OURS], learnt, left, len(mine.codes))
+
+
+def refuse_too_short_a_table(desk: Desk) -> NoReturn:
+    """Refuse a table in which nothing was published after the first origin that is scored."""
+    raise CareError(
+        "Nothing was published after the origins, so no forecast can be scored",
+        str(desk.statistics.path),
+        f"Give a table that has years after {SCORED_FROM}",
+    )
 
 
 LATE = 2022

@@ -175,6 +175,17 @@ def test_areas_are_named_by_code_or_name_or_all(statistics):
         areas_named(statistics, ["Atlantis"])
 
 
+def test_a_table_that_ends_before_anything_can_be_scored_is_refused(desk):
+    panel = desk.panel.known_at(SCORED_FROM)
+    short = Desk(desk.statistics, panel, tuple(range(FIRST_ORIGIN, SCORED_FROM + 1)))
+    short._shared["moves"] = desk.moves
+    code = panel.codes[0]
+    with pytest.raises(CareError, match="no forecast can be scored"):
+        score(short, {code: a_past(short, code)}, lambda _what, _part: None)
+    with pytest.raises(CareError, match="authority of today"):
+        score(desk, {}, lambda _what, _part: None)
+
+
 def test_text_that_a_spreadsheet_would_run_is_made_harmless():
     frame = pl.DataFrame({"area": ["=1+1", "Here"], "value": [-1.0, 2.0]})
     assert harmless(frame)["area"].to_list() == ["'=1+1", "Here"]
