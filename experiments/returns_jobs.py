@@ -93,6 +93,13 @@ def read(
     same = same_ids or set(sorted_files) == {ANNEX_A}
     between = _link(link) if link is not None else Link() if same and care is not None and need is not None else None
     observed = assemble(care, need, findings, link=between)
+    if (same_ids or link) and not _in_both(observed):
+        raise CareError(
+            "No child is in both returns, so children cannot be the same as you say",
+            "--same-ids" if same_ids else str(link),
+            "Look whether both write numbers alike (zeros in front, letters); if not, give a table with --link, or "
+            "leave the option out",
+        )  # fmt: skip
     about = _about(sorted_files, observed, care, need, between)
     with results.new_folder(target) as folder:
         results.write_table(observed.events, folder, results.EVENTS)
@@ -193,10 +200,18 @@ def _about(
             "Children of the two returns stand apart, because nothing says which are the same: --same-ids or --link "
             "does."
         )
-    elif link.pairs is not None:
-        both = observed.keys.filter((pl.col("care") != "") & (pl.col("need") != "")).height
-        told["Children linked"] = f"{both:,} of {link.pairs.height:,} in the table of links"
+    else:
+        both = _in_both(observed)
+        looked_after = observed.keys.filter(pl.col("care") != "").height
+        told["Looked-after children who are in both returns"] = f"{both:,} of {looked_after:,}"
+        if link.pairs is not None:
+            told["Children linked"] = f"{both:,} of {link.pairs.height:,} in the table of links"
     return told
+
+
+def _in_both(observed: Observed) -> int:
+    """Return how many children both returns tell of."""
+    return observed.keys.filter((pl.col("care") != "") & (pl.col("need") != "")).height
 
 
 def _span(first: int, last: int) -> str:

@@ -86,8 +86,9 @@ def people_of(
             uasc=pl.col("uasc").fill_null(False),
         )
     )
-    # One link between the two returns: then each would tell of every child of the other.
-    linked = link is not None
+    # One link between the two returns: then each would tell of every child of the other. Where it joins no child,
+    # it is none: that nobody of one return is found in the other says nothing of what happens to children.
+    linked = pairs.height > 0
     sees = NEED * (pl.col("need").is_not_null() | (linked and need is not None)).cast(pl.UInt8) + CARE * (
         pl.col("care").is_not_null() | (linked and care is not None)
     ).cast(pl.UInt8)

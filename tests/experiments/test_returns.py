@@ -136,6 +136,21 @@ def test_links_between_returns(written: Path, read: Path, tmp_path: Path):
     assert pl.read_parquet(tmp_path / "none" / results.EVENTS).height > heights[0]
 
 
+def test_numbers_that_join_no_child_are_refused(written: Path, read: Path, tmp_path: Path):
+    """Zeros in front lost in one return: read as told, nobody in need would ever come into care."""
+    page = (read / "quality.html").read_text(encoding="utf-8")
+    assert re.search(r"in both returns</strong></dt><dd>[1-9][\d,]* of [1-9]", page)
+    folder = tmp_path / "apart"
+    shutil.copytree(written, folder)
+    for path in folder.glob("*.xml"):
+        path.write_text(re.sub(r">SIM0*(\d)", r">\1", path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert "No child is in both returns" in refused("returns", "read", folder, "--same-ids", "--to", tmp_path / "a")
+    table = tmp_path / "link.csv"
+    table.write_text("CHILD,LAchildID\nA,B\n")
+    assert "No child is in both" in refused("returns", "read", folder, "--link", table, "--to", tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
 def test_lists_of_annex_a_have_one_number_for_a_child(tmp_path: Path):
     workbook(tmp_path / "Annex A.xlsx", LISTS)
     ended = journeys("returns", "read", tmp_path / "Annex A.xlsx", "--to", tmp_path / "log")

@@ -357,6 +357,9 @@ def test_without_a_link_they_stand_apart():
     observed, _ = both(None)
     assert words(observed, "A")[0] == f"{W_JUNE} was_referred*"
     assert sorted(observed.sees) == [NEED, CARE]
+    # A link that joins nobody is none: else children in need would count as never coming into care.
+    observed, _ = both(Link(pl.DataFrame({"care": ["A"], "need": ["another"]})))
+    assert sorted(observed.sees) == [NEED, CARE]
     # The same key means nothing unless it is said to.
     observed, _ = both(Link())
     assert words(observed, "A")[0] == f"{W_JUNE} was_referred*"
