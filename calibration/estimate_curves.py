@@ -179,7 +179,7 @@ def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float
     CareError
         When lifelines is not installed.
     """
-    at, n, d, by_way, still, low, high = _estimate(found, len(curve.ways), level)
+    at, n, d, by_way, still, low, high = _estimate(_until_few(found), len(curve.ways), level)
     keep = n >= FEWEST_AT_RISK
     stop = int(np.argmin(keep)) if not keep.all() else keep.size
     at, n, d, by_way, still, low, high = (a[:stop] for a in (at, n, d, by_way, still, low, high))
@@ -195,6 +195,25 @@ def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float
         return frame
     # Numbers at risk in two weeks, one after the other, would tell how many left in the one.
     return frame.with_columns(pl.col("share", "low", "high").round(3), pl.col("at_risk") // 10 * 10)
+
+
+def _until_few(found: Spells) -> Spells:
+    """Return spells up to the week in which too few are at risk, or after which nobody is left of those who were.
+
+    Nothing after it is shown; and lifelines refuses a curve whose risk set is empty for a while.
+    """
+    week = np.unique(found.end)
+    entered, ended = np.sort(found.entry), np.sort(found.end)
+    out = np.searchsorted(ended, week, side="left")
+    at_risk = np.searchsorted(entered, week, side="left") - out
+    left = np.searchsorted(entered, week, side="left") - np.searchsorted(ended, week, side="right")
+    cut = np.concatenate([week[at_risk < FEWEST_AT_RISK], week[left == 0] + 1])
+    if not cut.size:
+        return found
+    last = int(cut.min()) - 1
+    use = found.entry < np.minimum(found.end, last)
+    end, way = found.end[use], found.way[use]
+    return Spells(found.entry[use], np.minimum(end, last), np.where(end > last, 0, way))
 
 
 def _series(

@@ -239,6 +239,20 @@ def test_time_in_care_goes_on_through_moves_and_ends_once():
     assert (found.entry.tolist(), found.end.tolist(), found.way.tolist()) == ([8], [11], [3])
 
 
+def test_a_curve_ends_where_nobody_is_left_though_others_come_into_sight_later():
+    """A small area: all who came left soon, and the rest are found much later in their stay."""
+    early = [(0, week, 1) for week in range(1, 16)]
+    for late in ([(30, 40 + week, 1) for week in range(12)], [(30, 40, 0)], [(15, 40, 1)] * 20, []):
+        entry, end, way = (np.array(column) for column in zip(*early, *late, strict=True))
+        frame = curve_frame(WAYS, Spells(entry, end, way)).filter(series=STILL)
+        # 15 at risk in week 1, 10 in week 6, 9 in week 7.
+        assert frame["week"].to_list() == [0, 1, 2, 3, 4, 5, 6]
+        np.testing.assert_allclose(frame["share"], [1 - week / 15 for week in range(7)], rtol=1e-12)
+    at_once = Spells(np.array([0] * 12 + [30] * 12), np.array([3] * 12 + [40] * 12), np.array([1] * 24))
+    frame = curve_frame(WAYS, at_once).filter(series=STILL)
+    assert frame.select("week", "share").rows() == [(0, 1.0), (3, 0.0)]
+
+
 def test_every_way_out_is_a_transition_out_of_the_states():
     for curve in CURVES:
         for _, transitions in curve.ways:
