@@ -94,7 +94,7 @@ def estimate_folder(
         with replacing(to / PAGE) as part:
             title = "How long children stay, and how they leave" + (f": {area}" if area else "")
             few = f"under {FEWEST} children" if hide else "none"
-            text = curves_page(drawn, title, banner, _told(found, hide), nothing_yet=few)
+            text = curves_page(drawn, title, banner, _told(found, hide), nothing_yet=few, hidden=hide)
             part.write_text(text, encoding="utf-8", newline="\n")
         if not hide:
             write_rates(JOURNEY, rates_from(found, book), to / BOOK, "derived", source)
@@ -155,12 +155,16 @@ def _area(manifest: dict[str, Any]) -> str:
 def _told(found: Estimates, hide: bool) -> list[str]:
     lines = [
         "Each chart shows the share of children who are still there after so much time, and the share who left in each "
-        "way: together they are all. A child counts from the first week in which its events would have been noticed, "
+        "way. A child counts from the first week in which its events would have been noticed, "
         "whenever its stay began.",
         f"A line ends where fewer than {FEWEST} children are left at risk.",
     ]
     if hide:
-        lines.append(f"A line has a step only after {FEWEST} more events, so that no smaller number can be read off.")
+        lines.append(
+            f"A line has a point only after {FEWEST} more events, so that no smaller number can be read off, and is "
+            "straight between two points. The share in between is not told but lies between theirs, and after the last "
+            f"point up to {FEWEST - 1} more may have left: so shares need not add up to 100%."
+        )
     return lines
 
 

@@ -23,12 +23,15 @@ TOLD_AT = (2, 4, 8, 13, 26, 39, 52, 78, 104, 156, 208, 260, 312, 416, 520, 728)
 LONGEST = {"in_assessment": 26, "on_need_plan": 156, "on_protection_plan": 208, "to_referral_again": 312,
            "to_return_to_care": 312, "to_return_after_order": 520, "in_care": 728}  # fmt: skip
 """Weeks to which a chart is drawn; the CSV has all."""
+CLOSE = 0.02
+"""Where two steps are no further apart, the earlier one tells the share between them."""
 LABELS = {curve.key: curve.label for curve in CURVES}
 
 
 def curves_page(
-    curves: pl.DataFrame, title: str, banner: str, about: Sequence[str], *, nothing_yet: str = "none"
-) -> str:
+    curves: pl.DataFrame, title: str, banner: str, about: Sequence[str], *, nothing_yet: str = "none",
+    hidden: bool = False,
+) -> str:  # fmt: skip
     """Return the page of the curves of `calibration.estimate_curves.curves`.
 
     Parameters
@@ -37,24 +40,26 @@ def curves_page(
         Sentences that stand first.
     nothing_yet
         What a cell says of a way in which nobody is shown to have left so far.
+    hidden
+        Whether lines have a step only after several events: then the share at a week lies between two steps.
     """
     parts = [f'<p class="lead">{escape(line)}</p>' for line in about]
     for key in curves["curve"].unique(maintain_order=True):
-        parts.append(_section(key, curves.filter(pl.col("curve") == key), nothing_yet))
+        parts.append(_section(key, curves.filter(pl.col("curve") == key), nothing_yet, hidden))
     if not curves.height:
         parts.append("<p>There is no curve: too few children were watched in any of these states.</p>")
     return page(title, banner, parts)
 
 
-def _section(key: str, frame: pl.DataFrame, nothing_yet: str) -> str:
+def _section(key: str, frame: pl.DataFrame, nothing_yet: str, hidden: bool) -> str:
     label = LABELS.get(key, key.replace("_", " "))
     shown = frame.filter(pl.col("week") <= LONGEST.get(key, frame["week"].max()))
     names = [STILL, *(s for s in shown["series"].unique(maintain_order=True) if s != STILL)]
     words = _words(label, shown, names)
-    chart = chart_of(key, label, shown, names, words)
+    chart = chart_of(key, label, shown, names, words, hidden=hidden)
     drawing(chart)  # nothing that runs, loads or links
     figure = f'<div class="scroll" role="region" aria-label="{escape(label)}: chart" tabindex="0">{chart}</div>'
-    told = _table(label, shown, names, nothing_yet)
+    told = _table(label, shown, names, nothing_yet, hidden)
     return f"<section><h2>{escape(label)}</h2>\n<figure>{figure}</figure>\n{told}</section>"
 
 
@@ -65,8 +70,14 @@ def _words(label: str, frame: pl.DataFrame, names: Sequence[str]) -> str:
     return f"{label}: after {_time(last)}, " + ", ".join(parts) + ". The table below has the same."
 
 
-def chart_of(key: str, label: str, frame: pl.DataFrame, names: Sequence[str], words: str) -> str:
-    """Return the curves as an SVG with no more in it than `experiments.report.drawing` lets into a page."""
+def chart_of(
+    key: str, label: str, frame: pl.DataFrame, names: Sequence[str], words: str, *, hidden: bool = False
+) -> str:  # fmt: skip
+    """Return the curves as an SVG with no more in it than `experiments.report.drawing` lets into a page.
+
+    Where small numbers are hidden lines are straight between two steps: that nobody left in between is not so.
+    """
+    joined = _straight if hidden else _steps
     last = max(int(frame["week"].max() or 1), 1)  # type: ignore[arg-type]
 
     def x(week: float) -> float:
@@ -86,9 +97,10 @@ def chart_of(key: str, label: str, frame: pl.DataFrame, names: Sequence[str], wo
         upper = [(x(w), y(h)) for w, h in still.select("week", "high").iter_rows()]
         lower = [(x(w), y(low)) for w, low in still.select("week", "low").iter_rows()]
         back = f"L{lower[-1][0]:.1f} {lower[-1][1]:.1f}" + "".join(
-            f"V{after[1]:.1f}H{after[0]:.1f}" for after in reversed(lower[:-1])
+            f"L{after[0]:.1f} {after[1]:.1f}" if hidden else f"V{after[1]:.1f}H{after[0]:.1f}"
+            for after in reversed(lower[:-1])
         )
-        out.append(f'<path d="{_steps(upper)}{back}Z" fill="{BAND}"/>')
+        out.append(f'<path d="{joined(upper)}{back}Z" fill="{BAND}"/>')
     for share in (0, 0.25, 0.5, 0.75, 1):
         out.append(f'<path d="M{LEFT} {y(share):.1f}H{x(last):.1f}" stroke="#dcdfe1" fill="none"/>')
         out.append(f'<text x="{LEFT - 8}" y="{y(share) + 5:.1f}" text-anchor="end" fill="#0b0c0c">{share:.0%}</text>')
@@ -103,7 +115,7 @@ def chart_of(key: str, label: str, frame: pl.DataFrame, names: Sequence[str], wo
             continue
         colour, dashes = LOOK[place % len(LOOK)]
         dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-        path = f"{_steps(points)}H{x(last):.1f}"
+        path = f"{joined(points)}H{x(last):.1f}"
         out.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dashed}/>')
         ends.append((points[-1][1], name, colour, dashed))
     for (end, name, colour, dashed), at in zip(sorted(ends), _apart(sorted(e[0] for e in ends)), strict=True):
@@ -118,6 +130,11 @@ def chart_of(key: str, label: str, frame: pl.DataFrame, names: Sequence[str], wo
 def _steps(points: Sequence[tuple[float, float]]) -> str:
     first, *rest = points
     return f"M{first[0]:.1f} {first[1]:.1f}" + "".join(f"H{px:.1f}V{py:.1f}" for px, py in rest)
+
+
+def _straight(points: Sequence[tuple[float, float]]) -> str:
+    first, *rest = points
+    return f"M{first[0]:.1f} {first[1]:.1f}" + "".join(f"L{px:.1f} {py:.1f}" for px, py in rest)
 
 
 def _apart(at: Sequence[float], least: float = 18.0) -> list[float]:
@@ -157,7 +174,7 @@ def _at(frame: pl.DataFrame, name: str, week: int) -> tuple[float, float, float,
     return rows.select("share", "low", "high", "at_risk").row(-1) if rows.height else None
 
 
-def _table(label: str, frame: pl.DataFrame, names: Sequence[str], nothing_yet: str) -> str:
+def _table(label: str, frame: pl.DataFrame, names: Sequence[str], nothing_yet: str, hidden: bool) -> str:
     last = int(frame["week"].max() or 0)  # type: ignore[arg-type]
     rows = []
     told = [w for w in TOLD_AT if w <= last]
@@ -165,13 +182,31 @@ def _table(label: str, frame: pl.DataFrame, names: Sequence[str], nothing_yet: s
         now = _at(frame, STILL, week)
         if now is None:
             continue
-        cells = [_time(week).replace(" ", "&nbsp;"), _interval(now)]
+        cells = [_time(week).replace(" ", "&nbsp;"), _cell(frame, STILL, week, now, hidden)]
         for name in names[1:]:
             there = _at(frame, name, week)
-            cells.append(escape(nothing_yet) if there is None or there[0] == 0 else _interval(there))
+            if there is None or there[0] == 0:
+                cells.append(escape(nothing_yet))
+            else:
+                cells.append(_cell(frame, name, week, there, hidden))
         rows.append([*cells, f"{now[3]:,}"])
     head = ["After", *names, "Children at risk"]
     return table(f"{label}: share of children, with 95% intervals", head, rows, numbers=range(1, len(head)))
+
+
+def _cell(frame: pl.DataFrame, name: str, week: int, row: tuple[float, float, float, int], hidden: bool) -> str:
+    """Return what is known of a share at a week: where small numbers are hidden, that it lies between two steps."""
+    told = frame.filter(pl.col("series") == name)
+    weeks, shares = told["week"].to_list(), told["share"].to_list()
+    last = sum(w <= week for w in weeks) - 1
+    if not hidden or weeks[last] == week:
+        return _interval(row)
+    if last + 1 < len(weeks):
+        low, high = sorted((row[0], shares[last + 1]))
+        return _interval(row) if high - low <= CLOSE else f"between {_percent(low)} and {_percent(high)}"
+    if last and abs(shares[last] - shares[last - 1]) <= CLOSE:
+        return _interval(row)
+    return f"{'at most' if name == STILL else 'at least'} {_percent(row[0])}"
 
 
 def _interval(row: tuple[float, float, float, int]) -> str:

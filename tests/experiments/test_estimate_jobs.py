@@ -17,11 +17,13 @@ from abm.files import read_signed, sha256_of, signed
 from abm.journey import JOURNEY
 from abm.simulate import simulate
 from calibration.estimate import FEWEST
-from calibration.estimate_curves import CURVES
+from calibration.estimate_curves import COLUMNS as CURVE_COLUMNS
+from calibration.estimate_curves import CURVES, STILL
 from calibration.rates import read_rates
 from experiments.cli import app
 from experiments.estimate_jobs import ABOUT, BOOK, INSIDE, PAGE, RATES, SHOWN, SIMULATED, SMALL
 from experiments.estimate_jobs import CURVES as CURVES_FILE
+from experiments.estimate_page import curves_page
 from tests.abm.toys import busy_parameters, small_area
 
 pytest.importorskip("lifelines")
@@ -128,6 +130,23 @@ def test_the_page_says_what_it_is_and_needs_nothing_else(made):
             assert set(used.split()) <= set(ids)
         for cell in re.findall(r'<div class="scroll"[^>]*>', page):
             assert 'tabindex="0"' in cell
+
+
+def test_a_table_with_hidden_numbers_does_not_say_that_nobody_left():
+    """Nine of twenty left within half a year and are hidden: not 'all are still there, and that is certain'."""
+    rows = [("in_care", STILL, 0, 1.0, 1.0, 1.0, 20, 0), ("in_care", STILL, 38, 0.56, 0.35, 0.73, 20, 10),
+            ("in_care", STILL, 72, 0.26, 0.13, 0.43, 10, 10), ("in_care", "went home", 0, 0.0, 0.0, 0.0, 20, 0),
+            ("in_care", "went home", 60, 0.4, 0.2, 0.5, 10, 10)]  # fmt: skip
+    frame = pl.DataFrame(rows, CURVE_COLUMNS, orient="row")
+    told = curves_page(frame, "Stays", SHOWN, [], nothing_yet="under 10 children", hidden=True)
+    assert "(100.0%" not in told
+    assert told.count("between 56.0% and 100.0%") == 5
+    assert told.count("between 26.0% and 56.0%") == 2
+    assert told.count("26.0% (13.0% to 43.0%)") == 1
+    assert told.count("at least 40.0%") == 1
+    open_ = curves_page(frame, "Stays", INSIDE, [])
+    assert open_.count("100.0% (100.0% to 100.0%)") == 5
+    assert "between" not in open_
 
 
 def test_the_book_is_one_that_a_fit_can_read(made):
