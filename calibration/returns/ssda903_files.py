@@ -252,6 +252,14 @@ def refuse_another_year(frame: pl.DataFrame, findings: Findings) -> None:
         pl.len().alias("rows"), after.sum().alias("after"), inside.sum().alias("inside"),
         pl.max_horizontal(days).max().alias("latest"),
     )  # fmt: skip
+    empty = by_file.filter((pl.col("inside") == 0) & (pl.col("rows") >= _MANY))
+    if by_file.height > 1 and empty.height == by_file.height:
+        raise CareError(
+            "In no file does an episode begin or end in the file's year",
+            findings.sources[empty["file"][0]].name,
+            "Name files by the year they are of, the one that ends on 31 March; if it was said that they are named by "
+            "the year in which it begins, do not say so.",
+        )
     for file, year, rows, late, within, latest in by_file.iter_rows():
         if late > 5 and late > 0.05 * rows:
             raise CareError(

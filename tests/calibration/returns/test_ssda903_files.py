@@ -126,6 +126,19 @@ def test_a_file_with_nothing_in_its_year_is_told(tmp_path: Path) -> None:
     assert told(findings, "903-nothing-in-year") == [("episodes_2022.csv", None, "")]
 
 
+def test_files_that_are_all_named_a_year_too_late_are_refused(tmp_path: Path) -> None:
+    """Read as told, a year more of every child's stay would count in which nobody could have left."""
+    told_of = [f"A {day:02}/06/2020 S V2 N1 U4 PR1 {day:02}/07/2020 E4A" for day in range(1, 22)]
+    later = [row.replace("2020", "2021") for row in told_of]
+    write(tmp_path / "right", {2021: told_of, 2022: later})
+    assert read(tmp_path / "right")[0].years == (2021, 2022)
+    with pytest.raises(CareError, match="In no file does an episode begin or end"):
+        read_care([tmp_path / "right"], Findings(), named_by_start=True)
+    # One of two that has something in its year is not that.
+    write(tmp_path / "one", {2021: told_of, 2023: later})
+    assert told(read(tmp_path / "one")[1], "903-nothing-in-year") == [("episodes_2023.csv", None, "")]
+
+
 def test_a_file_of_part_of_a_year_is_told(tmp_path: Path) -> None:
     days = [(day, month) for month in range(5, 8) for day in range(1, 25)]
     early = [f"A {day:02}/{month:02}/2021 P V2 N8 U6 PR4 {day + 1:02}/{month:02}/2021 X1" for day, month in days]
