@@ -186,6 +186,10 @@ def _about(
         "Events": f"{observed.told['events']:,}",
         "Events filled in": f"{observed.told['inferred']:,}, because the journey needs a step that no return tells",
     }
+    if observed.told["left_out"]:
+        told["Children who are not in the log"] = (
+            f"{observed.told['left_out']:,}: nothing that a log can hold is told of them in these years"
+        )
     for tables, name in ((care, "looked-after children"), (need, "children in need")):
         if tables is not None and tables.years:
             years = list(tables.years)

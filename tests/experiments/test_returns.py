@@ -151,6 +151,21 @@ def test_numbers_that_join_no_child_are_refused(written: Path, read: Path, tmp_p
     assert not (tmp_path / "a").exists()
 
 
+def test_children_of_whom_nothing_is_told_are_counted(tmp_path: Path):
+    child = "<Child><ChildIdentifiers><LAchildID>{}</LAchildID><PersonBirthDate>2012-02-03</PersonBirthDate>"
+    child += "</ChildIdentifiers>{}</Child>"
+    case = "<CINdetails><CINreferralDate>2022-05-01</CINreferralDate></CINdetails>"
+    children = child.format("A", case) + child.format("B", "") + child.format("C", "")
+    (tmp_path / "cin_2023.xml").write_text(
+        "<Message><Header><CollectionDetails><Collection>CIN</Collection><ReferenceDate>2023-03-31</ReferenceDate>"
+        f"</CollectionDetails></Header><Children>{children}</Children></Message>"
+    )
+    ended = journeys("returns", "read", tmp_path / "cin_2023.xml", "--to", tmp_path / "log")
+    assert ended.exit_code == 0, ended.output
+    assert "Children in the log: 1\n" in ended.stdout
+    assert "Children who are not in the log: 2: nothing" in ended.stdout
+
+
 def test_lists_of_annex_a_have_one_number_for_a_child(tmp_path: Path):
     workbook(tmp_path / "Annex A.xlsx", LISTS)
     ended = journeys("returns", "read", tmp_path / "Annex A.xlsx", "--to", tmp_path / "log")
