@@ -266,7 +266,7 @@ def advance_span(
     limit = chances.limit
     n = people.state.size
     n_years, n_groups, n_bands, n_edges = thresholds.shape
-    n_clock = edges.band.shape[1]
+    n_clock, n_weeks = edges.band.shape[1], flows.shape[0]
     capacity = rows.child.size
     taken = np.zeros(WEEKS_PER_YEAR, np.int64)
     by_weight = np.zeros(edges.target.size if factored else 1, np.uint64)
@@ -287,7 +287,7 @@ def advance_span(
             age = week - birth
             if week >= stop:
                 # Each is looked for now as far as the next week in which something may happen.
-                if not look_ahead or week >= NEVER or enter_week >= week:
+                if not look_ahead or week >= n_weeks or enter_week >= week:
                     break
                 if edges.birthday[state] >= 0 and age >= WEEKS_TO_18:
                     break
