@@ -324,3 +324,11 @@ def test_outcomes_follow_in_the_shares_of_their_weights():
     engine.advance(1)
     helped = int(engine.flows[0, THREE.edge("help_began", "asked")])
     assert stats.binomtest(helped, n, 0.75).pvalue > 1e-6
+
+
+def test_nobody_is_looked_for_beyond_the_year_in_which_a_run_ends():
+    engine = Engine(
+        prepare(parameters_of(TWO, rates_of(TWO, was_helped=1e-9)), TWO), population_of(birth_week=np.full(9, -300)), 60, 7
+    )  # fmt: skip
+    engine.advance(1)
+    assert set(engine.people.due.tolist()) == {2 * 52}
