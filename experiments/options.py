@@ -26,7 +26,6 @@ ProcessesOption = Annotated[
         "the time, not the results.",
     ),
 ]
-AreaArgument = Annotated[str, typer.Argument(metavar="AREA", help="Code or name: see 'journeys areas'.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of results.")]
 RunsOption = Annotated[int | None, typer.Option("--runs", metavar="N", help="How many runs (20 if not said).")]
 SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the first run (1 if not said).")]
