@@ -327,8 +327,7 @@ def test_outcomes_follow_in_the_shares_of_their_weights():
 
 
 def test_nobody_is_looked_for_beyond_the_year_in_which_a_run_ends():
-    engine = Engine(
-        prepare(parameters_of(TWO, rates_of(TWO, was_helped=1e-9)), TWO), population_of(birth_week=np.full(9, -300)), 60, 7
-    )  # fmt: skip
+    prepared = prepare(parameters_of(TWO, rates_of(TWO, was_helped=1e-9)), TWO)
+    engine = Engine(prepared, population_of(birth_week=np.full(9, -300)), 60, 7)
     engine.advance(1)
     assert set(engine.people.due.tolist()) == {2 * 52}
