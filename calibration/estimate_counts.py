@@ -8,7 +8,8 @@ not.
 
 Left truncation: a child adds weeks from the week on in which its events would be noticed, in the band of time in which
 it then is; what came before is not counted, and neither is the fact that it stayed so long. Right censoring: weeks end
-with the window, and nothing is said of what came after.
+with the window, and nothing is said of what came after. Weeks of a year of which the return was not read are not
+watched either: nobody who left in them would be in the files, but all who stayed are.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Stays:
     known           bool[M]   whether it is known when the clock began
     opens           bool[M]   the first row of its child
     inferred        bool[M]   filled in
+    unseen          bool[M]   filled in, within a year of which no return was read: when it came is not known
     ends            int64[M]  the row that ends the stay, -1 for none
     """
 
@@ -77,6 +79,7 @@ class Stays:
     known: NDArray[np.bool_]
     opens: NDArray[np.bool_]
     inferred: NDArray[np.bool_]
+    unseen: NDArray[np.bool_]
     ends: Int
 
 
@@ -117,8 +120,11 @@ def stays(log: Log) -> Stays:
     known[first] = log.since_known
     inferred = np.zeros(size, bool)
     inferred[at] = log.inferred[order]
+    # What was filled in within a year of which no return was read, came at some time of that year.
+    unseen = inferred & log.in_gap(log.watched_by[source] | log.watched_by[state], week)
+    known &= ~unseen
     ends = np.where(np.roll(opens, -1), -1, np.arange(1, size + 1))
-    return Stays(of, week, source, edge, state, history, since[began], known[began], opens, inferred, ends)
+    return Stays(of, week, source, edge, state, history, since[began], known[began], opens, inferred, unseen, ends)
 
 
 def count(log: Log, weeks: tuple[int, int] | None = None) -> Counts:
@@ -153,13 +159,19 @@ def count(log: Log, weeks: tuple[int, int] | None = None) -> Counts:
     adult = log.birth_week[told.child].astype(np.int64) + WEEKS_TO_18
     stop = np.where(tables.birthday[told.state] >= 0, np.minimum(stop, np.maximum(adult, start)), stop)
     start, stop = np.maximum(start, seen_from), np.minimum(stop, seen_to)
-    mine = np.flatnonzero(usable & (stop > start))
-    exposure = _spread(log, told, mine, start[mine], stop[mine])
+    needed = log.needs(told.child, told.state)
+    exposure = np.zeros(tables.n_states * N_GROUPS * tables.max_bands, np.int64)
+    for from_week, to_week in log.spans():
+        begins, ends = np.maximum(start, from_week[needed]), np.minimum(stop, to_week[needed])
+        mine = np.flatnonzero(usable & (ends > begins))
+        exposure += _spread(log, told, mine, begins[mine], ends[mine])
 
     # Events, in the group and band in which the child was just before.
     inside = (told.week >= seen_from) & (told.week < seen_to)
     before = np.maximum(np.arange(told.week.size) - 1, 0)
-    rows = np.flatnonzero(by_chance & inside)
+    hidden = log.in_gap(needed[before], told.week)
+    left_out["in years of which no return was read"] = int((by_chance & inside & hidden).sum())
+    rows = np.flatnonzero(by_chance & inside & ~hidden)
     fit = usable[before[rows]] & ~log.unseen_edges[told.edge[rows]]
     left, known = before[rows[~fit]], told.known[before[rows[~fit]]]
     left_out["out of states that these returns do not watch"] = int((~watched[left]).sum())
@@ -177,7 +189,7 @@ def count(log: Log, weeks: tuple[int, int] | None = None) -> Counts:
     opens_week = told.opens | (np.roll(told.week, 1) != told.week)
     first = np.maximum.accumulate(np.where(opens_week, row, 0))
     # What came of the event by which a child came into sight counts: nobody is in sight because of what came of it.
-    inside = (told.week >= np.maximum(seen_from - 1, begin)) & (told.week < seen_to) & ~told.inferred
+    inside = (told.week >= np.maximum(seen_from - 1, begin)) & (told.week < seen_to) & ~told.inferred & ~hidden
     rows = np.flatnonzero(outcome & inside & ((log.sees[told.child] & log.watched_by[told.source]) > 0))
     was = np.maximum(first[rows] - 1, 0)
     group = _group(log, told.child[rows], told.week[rows], told.history[was])

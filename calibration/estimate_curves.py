@@ -144,7 +144,9 @@ def spells(log: Log, curve: Curve, told: Stays | None = None) -> Spells:
     ended = (after < inside.size) & ~told.opens[last]
     found = told.opens[begins]
     start = np.where(found, told.since[begins], told.week[begins])
-    known = ~found | (told.known[begins] & _states(journey, curve.told_by)[told.state[begins]])
+    known = np.where(
+        found, told.known[begins] & _states(journey, curve.told_by)[told.state[begins]], ~told.unseen[begins]
+    )  # fmt: skip
 
     way_of = np.zeros(journey.tables.n_edges + 1, np.int64)
     for number, (_, transitions) in enumerate(curve.ways, 1):
@@ -156,11 +158,17 @@ def spells(log: Log, curve: Curve, told: Stays | None = None) -> Spells:
     planned = ended & (way == 0) & ~np.append(journey.tables.weekly, True)[edge]
     until = np.where(ended, np.maximum(told.week[last], start + 1) - planned, log.n_weeks)
     way = np.where(until < seen_to, way, 0)
-    end = np.minimum(until, seen_to - 1) - start
-    entry = np.maximum(seen_from - 1 - start, 0)
     watched = (log.sees[child] & log.watched_by[told.state[begins]]) > 0
-    use = known & watched & (end > entry) & (until >= seen_from)
-    return Spells(entry[use], end[use], way[use])
+    needed = log.needs(child, told.state[begins])
+    parts = []
+    # A spell that goes on over a year of which no return was read is censored before it and enters late after it.
+    for from_week, to_week in log.spans():
+        first, stop = np.maximum(seen_from, from_week[needed]), np.minimum(seen_to, to_week[needed])
+        end = np.minimum(until, stop - 1) - start
+        entry = np.maximum(first - 1 - start, 0)
+        use = known & watched & (end > entry) & (until >= first)
+        parts.append(np.stack([entry[use], end[use], np.where(until[use] < stop[use], way[use], 0)]))
+    return Spells(*np.concatenate(parts, axis=1))
 
 
 def _states(journey: Journey, keys: tuple[str, ...]) -> NDArray[np.bool_]:

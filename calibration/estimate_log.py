@@ -55,6 +55,7 @@ class Log:
     risk_known   whether the risk class of families is known: in a run only
     everyone     whether children to whom nothing has happened yet are there too: in a run only
     observed     whether real children stand behind the log
+    gaps         (NEED or CARE, from week, to before): weeks of years of which that return was not read
     """
 
     journey: Journey
@@ -78,6 +79,7 @@ class Log:
     risk_known: bool = True
     everyone: bool = True
     observed: bool = False
+    gaps: tuple[tuple[int, int, int], ...] = ()
 
     def __len__(self) -> int:
         """Return the number of children."""
@@ -88,6 +90,38 @@ class Log:
         return replace(
             self, seen_from=np.maximum(self.seen_from, weeks[0]), seen_to=np.minimum(self.seen_to, weeks[1])
         )  # fmt: skip
+
+    def needs(self, child: NDArray[Any], state: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return which returns must be there for a week of these children in these states to be watched.
+
+        Out of a state of need a child may come into care: where returns of care would tell it, they must be there too.
+        """
+        needed = self.watched_by[state]
+        out: NDArray[np.uint8] = np.where(needed == NEED, needed | (self.sees[child] & CARE), needed).astype(np.uint8)
+        return out
+
+    def spans(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return the spans of weeks between the gaps, from and to before, each int64[4] by what is needed."""
+        found = [_between([(a, b) for by, a, b in self.gaps if by & needed]) for needed in range(4)]
+        most = max(map(len, found))
+        padded = [[*spans, *[(0, 0)] * (most - len(spans))] for spans in found]
+        return [
+            (np.array([p[i][0] for p in padded], np.int64), np.array([p[i][1] for p in padded], np.int64))
+            for i in range(most)
+        ]
+
+    def in_gap(self, needed: NDArray[Any], week: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which weeks are of a year of which a return that is needed was not read."""
+        out = np.zeros(week.shape, bool)
+        for by, begin, end in self.gaps:
+            out |= ((needed & by) > 0) & (week >= begin) & (week < end)
+        return out
+
+    @property
+    def in_care_at_first(self) -> tuple[int, int]:
+        """How many children are in care when the log begins, and of how many of them it is not known since when."""
+        care = np.array([s.stage == "care" for s in self.journey.states])[self.state]
+        return int(care.sum()), int((care & ~self.since_known).sum())
 
     @property
     def unseen_edges(self) -> NDArray[np.bool_]:
@@ -112,7 +146,7 @@ def log_of(
     journey: Journey, population: Population, rows: Any, n_weeks: int, *,
     seen_from: NDArray[Any] | None = None, seen_to: NDArray[Any] | None = None,
     since_known: NDArray[Any] | None = None, sees: NDArray[Any] | None = None, inferred: NDArray[Any] | None = None,
-    observed: bool = False,
+    observed: bool = False, gaps: tuple[tuple[int, int, int], ...] = (),
 ) -> Log:  # fmt: skip
     """Return the log of a population and its events; what is left out is: everything was seen.
 
@@ -151,7 +185,7 @@ def log_of(
         since_known=column(since_known, True, np.bool_, n, "since_known"),
         sees=column(sees, NEED | CARE, np.uint8, n, "sees"), watched_by=_watched_by(journey, observed),
         inferred=column(inferred, False, np.bool_, n_rows, "inferred"),
-        risk_known=not observed, everyone=not observed, observed=observed,
+        risk_known=not observed, everyone=not observed, observed=observed, gaps=tuple(gaps),
     )  # fmt: skip
     _check(log)
     return log
@@ -168,8 +202,18 @@ def log_of_observed(told: Any) -> Log:
     """Return the log that was put together from returns: `calibration.returns.assemble.Observed`."""
     return log_of(
         told.journey, told.population, told.rows, told.n_weeks, seen_from=told.seen_from, seen_to=told.seen_to,
-        since_known=told.clock_known, sees=told.sees, inferred=told.inferred, observed=True,
+        since_known=told.clock_known, sees=told.sees, inferred=told.inferred, observed=True, gaps=told.gaps,
     )  # fmt: skip
+
+
+def _between(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return what lies between spans of weeks that are taken out."""
+    out, begin = [], -FAR
+    for a, b in sorted(gaps):
+        if a > begin:
+            out.append((begin, a))
+        begin = max(begin, b)
+    return [*out, (begin, FAR)]
 
 
 def _watched_by(journey: Journey, observed: bool) -> NDArray[np.uint8]:
@@ -234,12 +278,17 @@ def read_log(folder: Path, journey: Journey = JOURNEY) -> tuple[Log, dict[str, A
     n_weeks = manifest.get("weeks", manifest.get("scenario", {}).get("weeks"))
     if not isinstance(n_weeks, int):
         raise CareError("The manifest does not tell how many weeks the log has", str(folder / MANIFEST), again)
-    return log_of_frames(events, children, n_weeks, observed, journey), manifest
+    gaps = manifest.get("not_watched", [])
+    if not all(isinstance(g, list) and len(g) == 3 and all(isinstance(n, int) for n in g) for g in gaps):
+        raise CareError("The manifest does not tell which weeks were watched", str(folder / MANIFEST), again)
+    told = tuple((int(by), int(begin), int(end)) for by, begin, end in gaps)
+    return log_of_frames(events, children, n_weeks, observed, journey, told), manifest
 
 
 def log_of_frames(
-    events: pl.DataFrame, children: pl.DataFrame, n_weeks: int, observed: bool, journey: Journey = JOURNEY
-) -> Log:
+    events: pl.DataFrame, children: pl.DataFrame, n_weeks: int, observed: bool, journey: Journey = JOURNEY,
+    gaps: tuple[tuple[int, int, int], ...] = (),
+) -> Log:  # fmt: skip
     """Return the log of the two tables of a folder.
 
     Of an observed log `children` has the columns `seen_from`, `seen_to`, `sees` and `clock_known`, `events` has
@@ -268,7 +317,7 @@ def log_of_frames(
     seen = {name: children[name].to_numpy() for name in ("seen_from", "seen_to", "sees")}
     return log_of(
         journey, population, rows, n_weeks, **seen, since_known=children["clock_known"].to_numpy(),
-        inferred=events["inferred"].to_numpy()[order], observed=True,
+        inferred=events["inferred"].to_numpy()[order], observed=True, gaps=gaps,
     )  # fmt: skip
 
 

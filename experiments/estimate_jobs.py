@@ -21,10 +21,11 @@ from abm.files import read_signed, replacing, sha256_of, signed
 from abm.journey import JOURNEY
 from calibration.estimate import COLUMNS, FEWEST, Estimates, estimate, rates_from
 from calibration.estimate_curves import curves
-from calibration.estimate_log import read_log
+from calibration.estimate_log import Log, read_log
 from calibration.estimate_shrinkage import MOST
 from calibration.rates import NATIONAL_RATES, RateBook, read_rates, write_rates
 from experiments.estimate_page import curves_page
+from experiments.estimate_words import gap_words, in_care_words
 from experiments.results import writing
 
 RATES, CURVES, PAGE, BOOK, ABOUT = "rates.csv", "curves.csv", "curves.html", "book.csv", "estimate.json"
@@ -45,6 +46,7 @@ class Made:
     area: str
     hidden: bool
     files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def estimate_folder(
@@ -83,6 +85,7 @@ def estimate_folder(
     area = _area(manifest)
     banner = SIMULATED if not log.observed else SHOWN if hide else INSIDE
     source = f"Estimated from {'returns' if log.observed else 'a simulated log'}{area and f' of {area}'}"
+    notes = _notes(log, first_year if isinstance(first_year, int) else None, hide)
     files = [RATES, CURVES, PAGE, *([] if hide else [BOOK])]
     with writing(to):
         to.mkdir(parents=True, exist_ok=True)
@@ -94,14 +97,14 @@ def estimate_folder(
         with replacing(to / PAGE) as part:
             title = "How long children stay, and how they leave" + (f": {area}" if area else "")
             few = f"under {FEWEST} children" if hide else "none"
-            text = curves_page(drawn, title, banner, _told(found, hide), nothing_yet=few, hidden=hide)
+            text = curves_page(drawn, title, banner, [*_told(found, hide), *notes], nothing_yet=few, hidden=hide)
             part.write_text(text, encoding="utf-8", newline="\n")
         if not hide:
             write_rates(JOURNEY, rates_from(found, book), to / BOOK, "derived", source)
         with replacing(to / ABOUT) as part:
-            told = _about(found, manifest, to, files, banner, first_year, hide)
+            told = {**_about(found, manifest, to, files, banner, first_year, hide), "notes": notes}
             part.write_text(signed(json.loads(json.dumps(told))), encoding="utf-8", newline="\n")
-    return Made(found, frame, drawn, area, hide, (*files, ABOUT))
+    return Made(found, frame, drawn, area, hide, (*files, ABOUT), tuple(notes))
 
 
 def read_book(folder: Path) -> RateBook:
@@ -168,6 +171,19 @@ def _told(found: Estimates, hide: bool) -> list[str]:
     return lines
 
 
+def _notes(log: Log, first_year: int | None, hide: bool) -> list[str]:
+    """Return what a log of returns does not tell: years without a file, and since when children are in care."""
+    notes = gap_words(log.gaps, first_year)
+    here, unknown = log.in_care_at_first
+    if log.observed and here:
+        few = f"fewer than {FEWEST}"
+        nobody = hide and here < FEWEST
+        of = few if hide and unknown < FEWEST else f"{unknown:,}"
+        of = f"all but {few}" if hide and not nobody and 0 < here - unknown < FEWEST else of
+        notes.append(f"In care when the log begins: {in_care_words(few if nobody else f'{here:,}', of)}.")
+    return notes
+
+
 def _about(
     found: Estimates, manifest: dict[str, Any], to: Path, files: list[str], banner: str, first_year: Any, hide: bool
 ) -> dict[str, Any]:  # fmt: skip
@@ -215,6 +231,7 @@ def run(
         if strength < MOST
         else "Between the cells and the national rates at the area's levels there is no more than chance."
     )
+    lines += made.notes
     for why, number in found.left_out.items():
         told = f"fewer than {FEWEST}" if made.hidden and number < FEWEST else f"{number:,}"
         lines.append(f"Not used, {why}: {told} events.")

@@ -20,7 +20,7 @@ from abm.journey import JOURNEY
 from abm.run import Run
 from calibration.fitted import load_fit
 from calibration.returns import annex_a, cin, ssda903
-from calibration.returns.assemble import SEEN, Link, Observed, assemble
+from calibration.returns.assemble import CARE, NEED, SEEN, Link, Observed, assemble
 from calibration.returns.findings import Findings, Rule
 from calibration.returns.quality_page import write_quality_page
 from calibration.returns.reading import TEXTS, WORKBOOKS, files_of, header_key, read_tables
@@ -31,6 +31,7 @@ from calibration.returns.synthetic_cin import RETURN as OF_NEED
 from calibration.returns.synthetic_cin import write_cin
 from calibration.returns.tables import CareTables, NeedTables
 from experiments import results
+from experiments.estimate_words import in_care_words
 
 SSDA903, CIN, ANNEX_A = "SSDA903", "CIN Census", "Annex A"
 READERS: tuple[tuple[str, Callable[[Path], bool]], ...] = (
@@ -42,6 +43,10 @@ READERS: tuple[tuple[str, Callable[[Path], bool]], ...] = (
 WHAT = (
     "An event log put together from an authority's returns: real children, without names, numbers and dates. It is "
     "personal data all the same: keep it in the authority."
+)
+GAPS = (
+    "Who came and left within them is told nowhere, and of those who were there before, when and how they left. So "
+    "their weeks are not watched: nothing in them is counted, and what no later file has is taken to have ended then."
 )
 NOT_A_RETURN = Rule(
     "file-not-a-return",
@@ -196,6 +201,12 @@ def _about(
             gaps = sorted(set(range(years[0], years[-1] + 1)) - set(years))
             lacks = f"; no file of {', '.join(map(str, gaps))}" if gaps else ""
             told[f"Years of {name}"] = _span(years[0], years[-1]) + lacks
+    if observed.gaps:
+        told["What years without a file do"] = GAPS
+    if CARE in observed.sees or CARE + NEED in observed.sees:
+        told["In care when the log begins"] = in_care_words(
+            f"{observed.told['in_care_at_first']:,}", f"{observed.told['in_care_since_unknown']:,}"
+        )
     if care is None or need is None:
         only = "looked-after children" if need is None else "children in need"
         told["What the log tells"] = f"Only {only}: no other return was read."
@@ -230,6 +241,7 @@ def _facts(
         "first_year": observed.first_year,
         "weeks": observed.n_weeks,
         "digest": observed.digest,
+        "not_watched": [list(gap) for gap in observed.gaps],
         "counts": dict(observed.told),
         "sees": {str(number): words for number, words in SEEN.items()},
         "about": about,

@@ -58,7 +58,7 @@ def tables_of_need(
     """
     told = _Told(findings.sources, whole=findings, headers=_headers())
     raw = _raw(lists, until, years[-1], findings)
-    tables = mend(clean(raw, years[-1], told, linked=False), told)
+    tables = mend(clean(raw, years, told, linked=False), told)
     if 2 in lists:
         tables["early_help"] = _early_help(lists[2], until, findings)
     return need_tables(tables, since, until, years, findings)

@@ -35,7 +35,7 @@ from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.population import Population
 from calibration.returns import assemble_loop as loop
 from calibration.returns.assemble_facts import CARE, NEED, care_facts, in_order, need_facts
-from calibration.returns.assemble_people import Link, people_of, window
+from calibration.returns.assemble_people import Link, gap_ends, gaps_of, people_of, window
 from calibration.returns.assemble_routes import EXITS, routes
 from calibration.returns.assemble_rules import (
     BEFORE_BIRTH,
@@ -74,7 +74,9 @@ class Observed:
     sees
         uint8[N]: NEED, CARE or both: which returns would tell of the child.
     clock_known
-        bool[N]: whether the time in care before the log begins is known.
+        bool[N]: whether it is known since when the child is where the log finds it: in care, being assessed.
+    gaps
+        (NEED or CARE, from week, to before): weeks of years between others of which that return was not read.
     keys
         Keys of each child in the return of care and in that of need ("" for none): in memory only.
     told
@@ -93,6 +95,7 @@ class Observed:
     clock_known: NDArray[np.bool_]
     keys: pl.DataFrame = field(repr=False)
     told: dict[str, int] = field(default_factory=dict)
+    gaps: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def last_year(self) -> int:
@@ -180,13 +183,18 @@ def assemble(
     )  # fmt: skip
     # A placement for adoption has a clock of its own, which began with the placement.
     in_care = np.isin(state, [journey.state_index[home] for home in CARE_EXCEPT_ADOPTION])
+    known = ~in_care | people["clock_known"].to_numpy()
+    of_care = np.array([s.stage == "care" for s in journey.states])[state]
     told = {
         "children": n, "events": len(out), "inferred": int(inferred.sum()), "facts": facts.height,
-        "left_out": n_untold, "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
+        "left_out": n_untold, "in_care_at_first": int(of_care.sum()),
+        "in_care_since_unknown": int((of_care & ~known).sum()),
+        "need_only": int((sees == NEED).sum()), "care_only": int((sees == CARE).sum()),
     }  # fmt: skip
     return Observed(
         journey, population, rows, inferred, first_year, n_weeks, seen_from, np.maximum(seen_to, seen_from),
-        sees, ~in_care | people["clock_known"].to_numpy(), people.select("care", "need"), told,
+        sees, known, people.select("care", "need"), told,
+        gaps_of(care, need, first_year),
     )  # fmt: skip
 
 
@@ -203,7 +211,7 @@ def _facts(
         parts.append(made)
     if need is not None:
         frames = {name: _with_number(getattr(need, name), numbered, "need") for name in NEED_SCHEMAS}
-        made, contrary = need_facts(frames)
+        made, contrary = need_facts(frames, gap_ends(need))
         findings.add_rows(NFA_WITH_ACTIVITY, contrary, "ReferralNFA")
         parts.append(made)
     return in_order(parts)

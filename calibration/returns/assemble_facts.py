@@ -13,11 +13,15 @@ Two things a return does not say are worked out here, the same for all children:
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import date
+
 import polars as pl
 
 from abm.pathway import Journey
 from calibration.returns import assemble_loop as loop
 from calibration.returns.assemble_routes import EXITS
+from calibration.returns.cin_clean import UNSEEN
 from calibration.returns.dates import weeks_of
 from calibration.returns.ssda903_codes import BY_AGE, CODES
 from calibration.returns.ssda903_homes import with_homes
@@ -72,7 +76,9 @@ def care_facts(episodes: pl.DataFrame, journey: Journey) -> tuple[pl.DataFrame, 
         (pl.col("home") != pl.col("home").shift().over(of_period)).fill_null(False).alias("changed"),
         (pl.col("period") == pl.col("period").max().over("child")).alias("latest"),
     )  # fmt: skip
-    began = _facts(told.filter("first"), loop.CARE_BEGAN, pl.col("start"), pl.col("home"))
+    # A period whose beginning is not told began at this episode or before it.
+    presumed = pl.col("rne").ne_missing("S").cast(pl.UInt8) * loop.PRESUMED
+    began = _facts(told.filter("first"), loop.CARE_BEGAN, pl.col("start"), pl.col("home") + presumed)
     moves = told.filter(~pl.col("first") & (pl.col("changed") | pl.col("moved")))
     moved = _facts(moves, loop.MOVED, pl.col("start"), pl.col("home") + pl.col("moved").cast(pl.UInt8) * loop.NEW_CARER)
     exits = {name: number for number, name in enumerate(EXITS)} | {BY_AGE: loop.AT_18}
@@ -85,8 +91,12 @@ def care_facts(episodes: pl.DataFrame, journey: Journey) -> tuple[pl.DataFrame, 
     return pl.concat([began, moved, ended]), unknown
 
 
-def need_facts(frames: dict[str, pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def need_facts(
+    frames: dict[str, pl.DataFrame], gap_ends: Collection[date] = ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Return the facts of referrals and what followed (`frames`: the tables with `child` a number).
+
+    What ends on one of `gap_ends`, the last days of years without a census, ended in these years: when is not told.
 
     Also returned beside: file and row of referrals that say "no further action" although something followed; they are
     taken as referrals that went on.
@@ -106,6 +116,7 @@ def need_facts(frames: dict[str, pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFr
         pl.when(reason == "RC8").then(loop.CLOSED_AFTER_ASSESSMENT)
         .when(reason.is_in(["RC3", "RC4"])).then(loop.CLOSED_BY_ORDER)
         .when(reason.is_in(["RC2", "RC5"])).then(loop.CLOSED_GONE)
+        .when(reason == UNSEEN).then(loop.CLOSED_UNSEEN)
         .otherwise(loop.CLOSED_OTHERWISE)
     )  # fmt: skip
     closed_today = pl.col("closed") == pl.col("referred")
@@ -142,8 +153,9 @@ def need_facts(frames: dict[str, pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFr
     enquiries = _ended_enquiries(with_case("enquiries"), frames["assessments"])
     held = (pl.col("ended") == pl.col("met")).fill_null(False)
     ends(enquiries, "started", "ended", (loop.ENQUIRY_BEGAN, loop.ENQUIRY_ENDED), held)
-    ends(with_case("need_plans"), "start", "end", (loop.NEED_PLAN_BEGAN, loop.NEED_PLAN_ENDED))
-    ends(with_case("protection_plans"), "start", "end", (loop.PROTECTION_BEGAN, loop.PROTECTION_ENDED))
+    unseen = pl.col("end").is_in(list(gap_ends)).fill_null(False).cast(pl.UInt8) * loop.ENDED_UNSEEN
+    ends(with_case("need_plans"), "start", "end", (loop.NEED_PLAN_BEGAN, loop.NEED_PLAN_ENDED), unseen)
+    ends(with_case("protection_plans"), "start", "end", (loop.PROTECTION_BEGAN, loop.PROTECTION_ENDED), unseen)
     ends(with_case("pre_proceedings"), "started", "decided", (loop.PRE_PROCEEDINGS_BEGAN, loop.PRE_PROCEEDINGS_ENDED))
     help_ = frames["early_help"].with_columns(closed=pl.lit(None, pl.Date))
     ends(help_, "start", "end", (loop.EARLY_HELP_BEGAN, loop.EARLY_HELP_ENDED))

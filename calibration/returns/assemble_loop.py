@@ -31,7 +31,7 @@ from abm.pathway import WEEKS_TO_18
 ) = range(19)  # fmt: skip
 
 # Codes of facts. Of a closure:
-CLOSED_OTHERWISE, CLOSED_AFTER_ASSESSMENT, CLOSED_BY_ORDER, CLOSED_GONE = range(4)
+CLOSED_OTHERWISE, CLOSED_AFTER_ASSESSMENT, CLOSED_BY_ORDER, CLOSED_GONE, CLOSED_UNSEEN = range(5)
 # Of the end of an enquiry, and of an assessment:
 WITHOUT_CONFERENCE, CONFERENCE = range(2)
 NOT_IN_NEED, FOUND_IN_NEED = range(2)
@@ -43,6 +43,10 @@ GONE_TOO = 64
 """Added to a way out of care after which the child is seen no more: died, or moved abroad."""
 NEW_CARER = 128
 """Added to the state of a move where the carer changed."""
+PRESUMED = 128
+"""Added to the first home where it is not told that care began then."""
+ENDED_UNSEEN = 1
+"""Of the end of a plan in a year without a return."""
 LAST_OF_18 = 2
 """Weeks before the 18th birthday in which a move to adult life counts as leaving care at 18."""
 
@@ -75,8 +79,8 @@ N_STATE, N_HISTORY, N_SINCE, N_WEEK, N_EDGE, N_FROM, N_TO = range(7)
 # The child's own numbers. From _OPEN on: what is open, by the kind of what began less REFERRED; a case first.
 (
     _STATE, _HISTORY, _SINCE, _WEEK, _STEP, _ROW, _FULL, _ADULT, _IN_NEED, _REFERRAL, _GONE, _DEAD, _ENTERED, _WAY,
-    _ORDER, _ASSESSED, _INTO_CARE, _LEAVES, _LAST_TOLD, _OPEN,
-) = range(20)  # fmt: skip
+    _ORDER, _ASSESSED, _INTO_CARE, _LEAVES, _LAST_TOLD, _UNSEEN, _OPEN,
+) = range(21)  # fmt: skip
 N_NOW = _OPEN + 7
 _CASE, _ASSESSMENT, _ENQUIRY, _NEED_PLAN, _PROTECTION, _LETTER, _HELP = range(_OPEN, N_NOW)
 _FAR = np.int64(1) << 40
@@ -259,6 +263,8 @@ def one_fact(
             now[_ORDER] = 1
         elif c == CLOSED_GONE:
             now[_LEAVES] = 1
+        elif c == CLOSED_UNSEEN:
+            now[_UNSEEN] = 1
     elif k <= EARLY_HELP_ENDED:
         now[_OPEN + k] = max(now[_OPEN + k] - 1, 0)
         if k == ENQUIRY_ENDED and c == CONFERENCE:
@@ -267,6 +273,8 @@ def one_fact(
                 now[_WAY] = BY_CONFERENCE
         elif k == ASSESSMENT_ENDED and c == FOUND_IN_NEED:
             now[_IN_NEED] = 1
+        elif (k == NEED_PLAN_ENDED or k == PROTECTION_ENDED) and c == ENDED_UNSEEN:
+            now[_UNSEEN] = 1
     elif k == DIED:
         now[_GONE], now[_DEAD] = week + 1, 1
     elif k == REFERRED:
@@ -283,8 +291,9 @@ def one_fact(
             leave_care(UNKNOWN_EXIT, x, week, child, ways, now, out, note)
         now[_INTO_CARE], now[_ENQUIRY] = 1, 0
         way = INTO_CARE_ALONE if alone and now[_STATE] == named[S_ELSEWHERE] else INTO_CARE
-        filled = go(way, named[S_ENTERING], week, child, False, ways, now, out)
-        filled += go(WITHIN_CARE, c, week, child, False, ways, now, out)
+        told = c < PRESUMED
+        filled = go(way, named[S_ENTERING], week, child, not told, ways, now, out)
+        filled += go(WITHIN_CARE, c & (PRESUMED - 1), week, child, not told, ways, now, out)
         if filled > 0 and note[x] == FINE:
             note[x] = FILLED_IN
     elif kind != CARE:
@@ -335,7 +344,7 @@ def find_place(
             state = now[_STATE]
         presumed = goal == named[S_IN_NEED] and now[_NEED_PLAN] == 0 and way != BY_CONFERENCE
         presumed = presumed and (state == named[S_ASSESSED] or state == named[S_ENQUIRY])
-        filled = go(way, goal, week, child, presumed, ways, now, out)
+        filled = go(way, goal, week, child, presumed or now[_UNSEEN] > 0, ways, now, out)
         if filled != 0:
             note[last - 1] = FILLED_IN if filled > 0 else NO_SUCH_STEP
         elif presumed and note[last - 1] == FINE:
@@ -413,6 +422,7 @@ def follow(
             if seen:
                 pass_time(this_week, child, ways, now, out)
             now[_WAY], now[_ORDER], now[_ASSESSED], now[_INTO_CARE], now[_LEAVES] = PLAIN, 0, 0, 0, 0
+            now[_UNSEEN] = 0
             away = now[_GONE] < _FAR
             for x in range(f, last):
                 if not (away and kind[x] == CARE_ENDED):

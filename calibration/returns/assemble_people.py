@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
 
 import polars as pl
 
 from abm.errors import CareError
+from abm.pathway import WEEKS_PER_YEAR
 from calibration.returns.assemble_facts import CARE, NEED
 from calibration.returns.assemble_rules import TWO_BIRTHS
 from calibration.returns.dates import days, week_of_date, year_of
@@ -50,6 +53,25 @@ def window(care: CareTables | None, need: NeedTables | None) -> tuple[int, int, 
     if n_weeks > _WEEKS_FIT:
         raise CareError(f"The returns cover {n_weeks} weeks", "journeys returns", f"At most {_WEEKS_FIT} fit a log")
     return first_year, first_week, n_weeks
+
+
+def gaps_of(care: CareTables | None, need: NeedTables | None, first_year: int) -> tuple[tuple[int, int, int], ...]:
+    """Return (NEED or CARE, from week, to before) of years between others of which that return was not read.
+
+    Nobody who left in such a year is told of, but all who stayed are: these weeks are not watched.
+    """
+    found = []
+    for tables, by in ((need, NEED), (care, CARE)):
+        for before, after in pairwise(tables.years if tables is not None else ()):
+            begin, end = (before - first_year + 1) * WEEKS_PER_YEAR, (after - first_year) * WEEKS_PER_YEAR
+            if end > max(begin, 0):
+                found.append((by, begin, end))
+    return tuple(found)
+
+
+def gap_ends(need: NeedTables) -> tuple[date, ...]:
+    """Return the last days of years between others of which the return was not read."""
+    return tuple(date(after - 1, 3, 31) for before, after in pairwise(need.years) if after > before + 1)
 
 
 def people_of(

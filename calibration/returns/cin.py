@@ -52,7 +52,7 @@ def read_cin(paths: Iterable[Path], findings: Findings, *, year: int | None = No
             ", ".join(source.name for source in findings.sources[:5]),
             "It is an XML file (Message, Header, Children) or a table with LAchildID and CINreferralDate.",
         )
-    tables = mend(clean(raw, years[-1], findings), findings)
+    tables = mend(clean(raw, years, findings), findings)
     tell(tables, findings)
     return need_tables(tables, date(years[0] - 1, 4, 1), date(years[-1], 3, 31), years, findings)
 

@@ -7,7 +7,9 @@
 What the years do to one another. A census holds what was open at some time of its year, so whatever is open on 31 March
 stands in the next one too, which knows better: the row of the latest census is taken. What an earlier census tells and
 a later one no longer does (an assessment that was finished before) is kept. What was open at the end of one census and
-is missing in a later one ended somewhere between: it is ended on 31 March, with a finding.
+is missing in a later one ended somewhere between: it is ended on 31 March, with a finding, and of a closure the reason
+is UNSEEN. Where censuses are missing between, that is the 31 March before the next one: so it falls into weeks that are
+not watched, and is not counted.
 
 A module that does not say which referral it belongs to gets the latest one on or before its day; where a child has
 none, one is read on that day, because the census holds no referral that was closed before its year.
@@ -15,7 +17,8 @@ none, one is read on that day, because the census holds no referral that was clo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import polars as pl
 
@@ -62,8 +65,8 @@ REFERRAL_MADE = Rule(
 )  # fmt: skip
 VANISHED = Rule(
     "cin-not-repeated", "It is open at the end of its census and a later census does not hold it.",
-    "It was ended on 31 March of its census.", f"{SPEC}: cases open at any time of the year are in the census",
-    "mended",
+    "It was ended on 31 March before the next census that was read.",
+    f"{SPEC}: cases open at any time of the year are in the census", "mended",
 )  # fmt: skip
 OPEN_PAST_CLOSURE = Rule(
     "cin-open-past-closure", "It is still open though the referral was closed.", "It was ended with the closure.",
@@ -84,12 +87,14 @@ NO_CLOSURE = Rule(
 
 PARTS = tuple(module.table for module in MODULES if module.table not in ("children", "referrals"))
 """Modules that belong to a referral."""
+UNSEEN = "RC99"
+"""Reason for a closure that nobody saw: no census has it."""
 _ORDER = ("year", "file", "row")
 _MANY, _NEARLY_ALL = 20, 0.9
 
 
 def clean(
-    raw: Mapping[str, pl.DataFrame], last: int, findings: Findings, *, linked: bool = True
+    raw: Mapping[str, pl.DataFrame], years: Sequence[int], findings: Findings, *, linked: bool = True
 ) -> dict[str, pl.DataFrame]:
     """Return the tables of `NeedTables`, early help left out, each with `year`, the latest census that tells of it.
 
@@ -101,8 +106,8 @@ def clean(
         Table -> child, details (key of the referral within its census) and the fields of `cin_layout`, all str, file
         u16, row u32, year i32, until date, group u32 (which census). Of referrals of one year and day, those of the
         highest `order` (if it is there) tell last.
-    last
-        The latest census that was read.
+    years
+        The censuses that were read, in order.
     linked
         Whether modules say which referral they belong to; where they do not, that is no finding.
     """
@@ -115,8 +120,8 @@ def clean(
     number = pl.int_range(pl.len()).over("child").cast(pl.UInt16).alias("number")
     referrals = _accepted(referrals, modules, findings).sort("child", "referred").with_columns(number)
     numbers = referrals.select("child", "referred", "number", "closed")
-    referrals = _vanished(referrals, "referrals", last, findings)
-    done = {name: _once(name, frame, numbers, last, findings) for name, frame in modules.items()}
+    referrals = _vanished(referrals, "referrals", years, findings)
+    done = {name: _once(name, frame, numbers, years, findings) for name, frame in modules.items()}
     named = [frame.select("child", "file", "row", "year") for frame in (referrals, *done.values())]
     children = _children(parts["children"], pl.concat(named), findings)
     return {"children": _uncut(children, referrals, findings), "referrals": referrals, **done}
@@ -249,7 +254,9 @@ def _with_made_referrals(
 # Modules --------------------------------------------------------------------------------------------------------------
 
 
-def _once(name: str, rows: pl.DataFrame, numbers: pl.DataFrame, last: int, findings: Findings) -> pl.DataFrame:
+def _once(
+    name: str, rows: pl.DataFrame, numbers: pl.DataFrame, years: Sequence[int], findings: Findings
+) -> pl.DataFrame:  # fmt: skip
     """Return a module's rows once, numbered, with ends that the other years and the referral's closure give them."""
     module = MODULE[name]
     start = module.first.name
@@ -265,7 +272,7 @@ def _once(name: str, rows: pl.DataFrame, numbers: pl.DataFrame, last: int, findi
     rows = rows.unique(key, keep="last", maintain_order=True)
     if name not in ("need_plans", "protection_plans"):
         return rows
-    rows = _vanished(rows, name, last, findings)
+    rows = _vanished(rows, name, years, findings)
     end = ENDS[name][1]
     past = pl.col(end).is_null() & pl.col("closed").is_not_null()
     element = next(told.element for told in module.fields if told.name == end)
@@ -274,8 +281,11 @@ def _once(name: str, rows: pl.DataFrame, numbers: pl.DataFrame, last: int, findi
     return rows.with_columns(pl.when(past).then(closure).otherwise(end).alias(end))
 
 
-def _vanished(rows: pl.DataFrame, name: str, last: int, findings: Findings) -> pl.DataFrame:
+def _vanished(rows: pl.DataFrame, name: str, years: Sequence[int], findings: Findings) -> pl.DataFrame:
     """End what was open at the end of its census and is missing in a later one."""
+    last = years[-1]
+    before_next = {year: after - 1 for year, after in pairwise(years)} | {last: last}
+    until = pl.date(pl.col("year").replace_strict(before_next, return_dtype=pl.Int32), 3, 31)
     start, end = ENDS[name]
     gone = pl.col(end).is_null() & (pl.col("year") < last)
     if name == "referrals":
@@ -285,4 +295,9 @@ def _vanished(rows: pl.DataFrame, name: str, last: int, findings: Findings) -> p
         gone = gone & (pl.col("closed").is_null() | (pl.col("closed") > pl.col("until")))
     element = next(told.element for told in MODULE[name].fields if told.name == end)
     findings.add_rows(VANISHED, rows.filter(gone), element)
-    return rows.with_columns(pl.when(gone).then(pl.max_horizontal("until", start)).otherwise(end).alias(end))
+    rows = rows.with_columns(gone.alias("_gone"))
+    if name == "referrals":
+        reason = pl.when("_gone").then(pl.lit(UNSEEN)).otherwise("closure_reason")
+        rows = rows.with_columns(reason.alias("closure_reason"))
+    ended = pl.when("_gone").then(pl.max_horizontal(until, start)).otherwise(end)
+    return rows.with_columns(ended.alias(end)).drop("_gone")

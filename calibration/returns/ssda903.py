@@ -34,7 +34,7 @@ EMPTY = Rule("903-empty", "The Episodes table has no row.", "Its year was not co
 MISSING_YEARS = Rule(
     "903-year-missing",
     "The return of the year before this one was not read, and that of an earlier year was.",
-    "What happened in between was read off the years around it, where they tell it.",
+    "Nothing is counted in the weeks between: who left care in them is in no return, and who stayed is in the next.",
 )
 
 
@@ -64,7 +64,7 @@ def read_care(
     years = _years(parts, findings)
     children = read_children(parts, findings)
     rows = read_episodes(parts, findings)
-    episodes = one_line(rows, children.select("child", "birth"), years[-1], findings)
+    episodes = one_line(rows, children.select("child", "birth"), years, findings)
     children, episodes = children_in_care(children, episodes, findings)
     if not episodes.height:
         raise CareError(

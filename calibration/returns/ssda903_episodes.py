@@ -8,9 +8,10 @@ and the latest year's row holds. What is left is mended by what follows it, in t
 3. short breaks (V3, V4), which are kept apart from the children looked after;
 4. two episodes that begin on one day: the one that lasts holds (one that ends that same day stays, before it);
 5. ends: an episode without DEC ends where the next begins (REC X1), or the day before a new period of care (S); if
-   nothing follows within a year, on 31 March of its own year, with REC E99: lost from sight. If the year is the last
-   that was read, it is open. An episode that runs over the next ends where the next begins. X1 where the next
-   episode begins later is a gap, which is closed unless the next begins a new period of care.
+   nothing follows within a year, on 31 March of its own year, with REC E99: lost from sight (where years are missing,
+   on the last 31 March without a return). If the year is the last that was read, it is open. An episode that runs over
+   the next ends where the next begins. X1 where the next episode begins later is a gap, which is closed unless the next
+   begins a new period of care.
 
 Rules of this kind are what a London data platform publishes for its repairs ("fix episodes"), and the Department's own
 rules of validation; where the two are silent we say what was done. All of it is told row by row.
@@ -19,6 +20,7 @@ rules of validation; where the two are silent we say what was done. All of it is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import polars as pl
 
@@ -99,14 +101,16 @@ OPEN_BEFORE_NEXT = Rule(
 OPEN_BEFORE_NEW = Rule(
     "903-open-before-new-period",
     "The episode has no end, and a new period of care follows.",
-    "It was ended on 31 March of its year or the day before the next, whichever is earlier; why is not known.",
+    "It was ended on 31 March of its year (of the year before the next return, where years are missing) or the day "
+    "before the next, whichever is earlier; why is not known.",
     HALF,
     "mended",
 )
 NEVER_AGAIN = Rule(
     "903-lost-from-sight",
     "The episode was open on 31 March, and no later return has it, or another of the child within a year.",
-    "It was ended on that day as lost from sight (REC E99), or for the reason its REC gives.",
+    "It was ended on that day (where years are missing, on 31 March of the last of them) as lost from sight (REC E99), "
+    "or for the reason its REC gives.",
     "",
     "mended",
 )
@@ -182,7 +186,7 @@ def read_episodes(parts: Sequence[Part], findings: Findings) -> pl.DataFrame:
     )
 
 
-def one_line(frame: pl.DataFrame, births: pl.DataFrame, last_year: int, findings: Findings) -> pl.DataFrame:
+def one_line(frame: pl.DataFrame, births: pl.DataFrame, years: Sequence[int], findings: Findings) -> pl.DataFrame:
     """Return each episode once, ends mended, in order of child and time.
 
     Parameters
@@ -191,14 +195,16 @@ def one_line(frame: pl.DataFrame, births: pl.DataFrame, last_year: int, findings
         As of `read_episodes`.
     births
         child, birth: those of which it is known.
-    last_year
-        The last year of which a return was read: what is open in it is open.
+    years
+        Those of which a return was read, in order: what is open in the last is open; what is open in another ended, or
+        began anew, by the end of the last year before the next of them.
     """
+    last_year = years[-1]
     frame = _of_children(frame, births, findings)
     frame = _once(frame, last_year, findings)
     frame = _without(frame, CODES.in_journey("LS", pl.col("LS")) == SHORT_BREAK, SHORT, findings)
     frame = _one_a_day(frame, findings)
-    return _ended(frame, last_year, findings)
+    return _ended(frame, years, findings)
 
 
 def _without(frame: pl.DataFrame, wrong: pl.Expr, rule: Rule, findings: Findings) -> pl.DataFrame:
@@ -273,13 +279,19 @@ def _one_a_day(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     return _without(frame, ~(last | (at_once & first)), SAME_DAY, findings)
 
 
-def _ended(frame: pl.DataFrame, last_year: int, findings: Findings) -> pl.DataFrame:
+def _ended(frame: pl.DataFrame, years: Sequence[int], findings: Findings) -> pl.DataFrame:
     """Mend ends by what follows; frame sorted by child, DECOM, DEC."""
+    last_year = years[-1]
     same_child = (pl.col("CHILD") == pl.col("CHILD").shift(-1)).fill_null(False)
-    year_end, begins_next = last_day(pl.col("year")), pl.col("DECOM").shift(-1)
+    # The last day that is not in the return of the next year: 31 March, unless years are missing between.
+    unseen_to = {year: after - 1 for year, after in pairwise(years)} | {last_year: last_year}
+    year_end = last_day(pl.col("year").replace_strict(unseen_to, return_dtype=pl.Int32))
+    begins_next = pl.col("DECOM").shift(-1)
     new = same_child & (pl.col("RNE").shift(-1) == "S").fill_null(False)
     # What begins more than a year later and is no new period was not what followed: something is missing between.
-    follows = new | (begins_next <= pl.coalesce("DEC", year_end) + pl.duration(days=_FAR))
+    # In years without a return an episode may begin at any time, if it was open when the next return began.
+    follows = new | (begins_next <= pl.coalesce("DEC", last_day(pl.col("year"))) + pl.duration(days=_FAR))
+    follows = follows | (pl.col("DEC").is_null() & (begins_next <= year_end))
     frame = frame.with_columns(
         pl.when(same_child & follows).then(begins_next).alias("next"),
         new.alias("new"),
@@ -292,12 +304,15 @@ def _ended(frame: pl.DataFrame, last_year: int, findings: Findings) -> pl.DataFr
     over = (pl.col("DEC") > next_).fill_null(False)
     gap = x1 & (pl.col("DEC") < next_).fill_null(False)
     # A reason for leaving that the row itself gives is kept.
-    why = pl.when(rec.is_not_null() & ~x1).then(rec).otherwise(pl.lit(LOST))
-    day_before = pl.max_horizontal("DECOM", pl.min_horizontal("year_end", next_ - pl.duration(days=1)))
+    gives_why = rec.is_not_null() & ~x1
+    why = pl.when(gives_why).then(rec).otherwise(pl.lit(LOST))
+    # Then it had ended by 31 March of its own year.
+    year_end = pl.when(gives_why).then(last_day(pl.col("year"))).otherwise("year_end")
+    day_before = pl.max_horizontal("DECOM", pl.min_horizontal(year_end, next_ - pl.duration(days=1)))
     cases: list[tuple[Rule, pl.Expr, pl.Expr, pl.Expr]] = [
         (OPEN_BEFORE_NEXT, open_ & has_next & ~new, next_, pl.lit("X1")),
         (OPEN_BEFORE_NEW, open_ & has_next & new, day_before, why),
-        (NEVER_AGAIN, open_ & ~has_next & (pl.col("year") < last_year), pl.col("year_end"), why),
+        (NEVER_AGAIN, open_ & ~has_next & (pl.col("year") < last_year), year_end, why),
         (REC_WITHOUT_DEC, lasting & rec.is_not_null(), pl.col("DEC"), pl.lit(None, pl.String)),
         (OVERLAP, ~open_ & over, next_, pl.when(new & ~x1).then(rec).otherwise(pl.lit("X1"))),
         (GAP, ~open_ & gap & ~new, next_, pl.lit("X1")),

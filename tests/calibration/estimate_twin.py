@@ -27,12 +27,18 @@ def by_child(log: Log) -> list[list[tuple[int, int, bool]]]:
 
 
 def slow_counts(
-    log: Log, *, before_the_watch: bool = False, week_too_few: bool = False, week_too_many: bool = False
+    log: Log,
+    *,
+    before_the_watch: bool = False,
+    week_too_few: bool = False,
+    week_too_many: bool = False,
+    gaps_ignored: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return exposure [S, G, B] and events [E, G, B].
 
     Mutants: `before_the_watch` also counts the weeks between the beginning of a child's clock and the watch (left
-    truncation ignored); `week_too_few` leaves out the week of the event, `week_too_many` adds one after it.
+    truncation ignored); `week_too_few` leaves out the week of the event, `week_too_many` adds one after it;
+    `gaps_ignored` counts events in weeks that are not watched.
     """
     tables = log.journey.tables
     exposure = np.zeros((tables.n_states, N_GROUPS, tables.max_bands), np.int64)
@@ -54,6 +60,12 @@ def slow_counts(
         def watched(state: int, i: int = i) -> bool:
             return bool(log.sees[i] & log.watched_by[state])
 
+        def hidden(state: int, week: int, i: int = i) -> bool:
+            needed = int(log.watched_by[state])
+            if needed == NEED and log.sees[i] & CARE:
+                needed = NEED | CARE
+            return any(by & needed and begin <= week < end for by, begin, end in log.gaps)
+
         def at_risk(state: int, week: int, history: int, known: bool, birth: int = birth) -> bool:
             nobody_yet = not log.everyone and log.journey.states[state].stage == "home" and history == 0
             grown = tables.birthday[state] >= 0 and week - birth >= WEEKS_TO_18
@@ -67,14 +79,17 @@ def slow_counts(
             seen = (log.seen_from[i] <= week or (before_the_watch and week < 0)) and week < log.seen_to[i]
             happened = of_week.get(week, []) if week >= 0 else []
             planned = bool(happened) and not tables.weekly[happened[0][0]]
-            if seen and not planned and at_risk(at, week, history, known):
+            if seen and not planned and at_risk(at, week, history, known) and not hidden(at, week):
                 weeks = 1
                 if happened:
                     weeks += int(week_too_many) - int(week_too_few)
                 exposure[at, group(week, history), place(at, week, since)] += weeks
             before, last_inferred = history, False
             for step, (edge, inferred) in enumerate(happened):
-                if tables.weekly[edge]:
+                to = int(tables.target[edge])
+                if hidden(at, week) and not gaps_ignored:
+                    pass
+                elif tables.weekly[edge]:
                     filled = step > 0 and (inferred or last_inferred)
                     if seen and not filled and at_risk(at, week, history, known) and not log.unseen_edges[edge]:
                         events[edge, group(week, history), place(at, week, since)] += 1
@@ -86,9 +101,10 @@ def slow_counts(
                         events[edge, group(week, before), 0] += 1
                         exposure[at, group(week, before), 0] += 1
                 history = max(history, int(tables.history[edge]))
-                to = int(tables.target[edge])
                 if tables.clock[to] != tables.clock[at]:
-                    since, known = week - int(tables.clock_at[edge]), True
+                    of_both = int(log.watched_by[at] | log.watched_by[to])
+                    unseen = any(by & of_both and begin <= week < end for by, begin, end in log.gaps)
+                    since, known = week - int(tables.clock_at[edge]), not (inferred and unseen)
                 at, last_inferred = to, inferred
     return exposure, events
 

@@ -166,6 +166,35 @@ def test_children_of_whom_nothing_is_told_are_counted(tmp_path: Path):
     assert "Children who are not in the log: 2: nothing" in ended.stdout
 
 
+def test_missing_years_and_unknown_beginnings_are_said_where_they_matter(written: Path, tmp_path: Path):
+    some = tmp_path / "some"
+    shutil.copytree(written, some)
+    years = sorted({path.name.split("_")[2] for path in some.glob("*_Episodes.csv")})
+    for path in some.glob(f"*ssda903_{years[1]}_*"):
+        path.unlink()
+    ended = journeys("returns", "read", some, "--to", tmp_path / "log", "--same-ids")
+    assert ended.exit_code == 0, ended.output
+    assert f"no file of {years[1]}" in ended.stdout
+    assert "What years without a file do: " in ended.stdout
+    told = re.search(r"In care when the log begins: ([\d,]+), since when is not known: (\d+)", ended.stdout)
+    assert told is not None
+    manifest = json.loads((tmp_path / "log" / results.MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["not_watched"] == [[2, 52, 104]]
+    children = pl.read_parquet(tmp_path / "log" / results.CHILDREN)
+    assert manifest["counts"]["in_care_since_unknown"] == int(told[2]) == children.filter(~pl.col("clock_known")).height
+    page = (tmp_path / "log" / "quality.html").read_text(encoding="utf-8")
+    assert "since when is not known" in page
+    assert "weeks are not watched" in page
+    rates = journeys("returns", "estimate", tmp_path / "log", "--to", tmp_path / "rates")
+    assert rates.exit_code == 0, rates.output
+    sentence = f"No return of looked-after children was read of the year ending 31 March {years[1]}"
+    assert sentence in rates.stdout
+    assert sentence in (tmp_path / "rates" / "curves.html").read_text(encoding="utf-8")
+    assert f"In care when the log begins: {told[1]}" in rates.stdout
+    about = json.loads((tmp_path / "rates" / "estimate.json").read_text(encoding="utf-8"))
+    assert sentence in about["notes"][0]
+
+
 def test_lists_of_annex_a_have_one_number_for_a_child(tmp_path: Path):
     workbook(tmp_path / "Annex A.xlsx", LISTS)
     ended = journeys("returns", "read", tmp_path / "Annex A.xlsx", "--to", tmp_path / "log")

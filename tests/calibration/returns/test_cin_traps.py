@@ -236,7 +236,7 @@ def test_a_case_open_over_years_is_one_case_as_the_latest_census_tells_it(tmp_pa
     assert "cin-not-repeated" not in findings.counts()
 
 
-def test_a_case_that_no_later_census_holds_ended_with_its_own(tmp_path: Path) -> None:
+def test_a_case_that_no_later_census_holds_ended_before_the_next_one(tmp_path: Path) -> None:
     folder = write(
         tmp_path,
         {
@@ -246,9 +246,9 @@ def test_a_case_that_no_later_census_holds_ended_with_its_own(tmp_path: Path) ->
     )
     tables, findings = read(folder)
     assert rows(tables.referrals, "child", "closed", "closure_reason") == [
-        ("A", "2023-03-31", None), ("B", None, None), ("N", None, None),
+        ("A", "2024-03-31", "RC99"), ("B", None, None), ("N", None, None),
     ]  # fmt: skip
-    assert rows(tables.need_plans, "end") == [("2023-03-31",)]
+    assert rows(tables.need_plans, "end") == [("2024-03-31",)]
     assert [column for _, _, column in told(findings, "cin-not-repeated")] == ["CINclosureDate", "CINPlanEndDate"]
 
 

@@ -94,7 +94,7 @@ class Twin:
         for key, told in self.cases.items():
             told["original"] = told["closed"]
             if not told["closed"] and not told["nfa"] and told["year"] < YEARS[-1]:
-                told["closed"] = f"{told['year']}-03-31"
+                told["closed"] = before_next(told["year"])
             self.cases[key] = told
 
     def take_case(self, key: str, told: ET.Element, year: int) -> None:
@@ -153,7 +153,7 @@ class Twin:
             told = self.cases[row["child"], row["referred"]]
             end, census_end = row["end"], f"{row['year']}-03-31"
             if end is None and row["year"] < YEARS[-1] and (told["original"] or "9") > census_end:
-                end = census_end
+                end = before_next(row["year"])
             if end is None and told["original"] is not None:
                 end = max(told["original"], row["start"])
             spans.append((row["child"], row["start"], end or "9999-12-31"))
@@ -163,6 +163,11 @@ class Twin:
             spans.remove(pair[1])
             spans.append((key, min(start, start_2), max(end, end_2)))
         return sorted((key, start, None if end == "9999-12-31" else end) for key, start, end in spans)
+
+
+def before_next(year: int) -> str:
+    """Return the last day before the year of the next census."""
+    return f"{min(other for other in YEARS if other > year) - 1}-03-31"
 
 
 def overlap(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:

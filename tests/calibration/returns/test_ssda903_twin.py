@@ -15,6 +15,7 @@ from calibration.returns.findings import Findings
 from calibration.returns.ssda903_homes import with_homes
 
 FIRST, LAST = date(2019, 4, 1), 2022
+YEARS = (2020, 2021, 2022)
 HOME = {"U6": "foster", "K2": "childrens_home", "H5": "supported_accommodation", "K3": "supported_accommodation"}
 SCHEMA = {
     "CHILD": pl.String, "DECOM": pl.Date, "RNE": pl.String, "LS": pl.String, "CIN": pl.String, "PLACE": pl.String,
@@ -158,7 +159,7 @@ def one_line(given_rows: list[Row]) -> tuple[pl.DataFrame, Findings]:
     for year in (2020, 2021, 2022):
         findings.file(f"episodes_{year}.csv")
     births = pl.DataFrame({"child": ["A", "B"], "birth": [date(2010, 1, 1)] * 2})
-    return ssda903_episodes.one_line(frame_of(given_rows), births, LAST, findings), findings
+    return ssda903_episodes.one_line(frame_of(given_rows), births, YEARS, findings), findings
 
 
 @given(rows())
