@@ -35,18 +35,20 @@ from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.population import Population
 from calibration.returns import assemble_loop as loop
 from calibration.returns.assemble_facts import CARE, NEED, care_facts, in_order, need_facts
-from calibration.returns.assemble_people import Link, gap_ends, gaps_of, people_of, window
+from calibration.returns.assemble_people import Link, gap_ends, gaps_of, people_of, untold_cases, window
 from calibration.returns.assemble_routes import EXITS, routes
 from calibration.returns.assemble_rules import (
     BEFORE_BIRTH,
     CARE_ALONE,
+    CASE_UNTOLD,
     NFA_WITH_ACTIVITY,
     NO_BIRTH,
     NO_HOME,
     NOTES,
     OUTSIDE,
+    STATE_PRESUMED,
 )
-from calibration.returns.dates import week_of
+from calibration.returns.dates import date_of, day_of, week_of
 from calibration.returns.findings import Findings
 from calibration.returns.tables import NEED_SCHEMAS, CareTables, NeedTables
 
@@ -184,6 +186,10 @@ def assemble(
     # A placement for adoption has a clock of its own, which began with the placement.
     in_care = np.isin(state, [journey.state_index[home] for home in CARE_EXCEPT_ADOPTION])
     known = ~in_care | people["clock_known"].to_numpy()
+    if need is not None:
+        known &= ~_presumed(
+            need, people, state == journey.state_index["being_assessed"], first_year, first_week, findings
+        )
     of_care = np.array([s.stage == "care" for s in journey.states])[state]
     told = {
         "children": n, "events": len(out), "inferred": int(inferred.sum()), "facts": facts.height,
@@ -196,6 +202,18 @@ def assemble(
         sees, known, people.select("care", "need"), told,
         gaps_of(care, need, first_year),
     )  # fmt: skip
+
+
+def _presumed(
+    need: NeedTables, people: pl.DataFrame, assessed: NDArray[np.bool_], first_year: int, first_week: int,
+    findings: Findings,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Tell which children only count as being assessed when the log begins because nothing else is told; say so."""
+    begin = max(need.observed_from, date_of(int(day_of(first_week, first_year))))
+    cases = untold_cases(need, begin).filter(pl.col("child").is_in(people["need"].filter(assessed).implode()))
+    findings.add_rows(CASE_UNTOLD, cases.filter("bare"), "CINreferralDate")
+    findings.add_rows(STATE_PRESUMED, cases.filter(~pl.col("bare")), "CINreferralDate")
+    return assessed & people["need"].is_in(cases["child"].implode()).to_numpy()
 
 
 def _facts(

@@ -69,6 +69,28 @@ def gaps_of(care: CareTables | None, need: NeedTables | None, first_year: int) -
     return tuple(found)
 
 
+_BEGINS = {
+    "assessments": "started", "enquiries": "started", "need_plans": "start", "protection_plans": "start",
+    "pre_proceedings": "started",
+}  # fmt: skip
+
+
+def untold_cases(need: NeedTables, begin: date) -> pl.DataFrame:
+    """Return cases that were open before the first file, and of which nothing is told that began before the log.
+
+    Columns child (key), file, row, and bare: nothing is told of it at all.
+    """
+    of_case = ["child", "number"]
+    begun = pl.concat(getattr(need, name).select(*of_case, pl.col(day).alias("began")) for name, day in _BEGINS.items())
+    first = begun.group_by(of_case).agg(pl.col("began").min())
+    open_then = pl.col("closed").is_null() | (pl.col("closed") >= begin)
+    cases = need.referrals.filter(
+        ~pl.col("nfa") & (pl.col("referred") < need.observed_from) & open_then
+    ).join(first, on=of_case, how="left", maintain_order="left")  # fmt: skip
+    cases = cases.filter(pl.col("began").is_null() | (pl.col("began") >= begin))
+    return cases.select("child", "file", "row", pl.col("began").is_null().alias("bare"))
+
+
 def gap_ends(need: NeedTables) -> tuple[date, ...]:
     """Return the last days of years between others of which the return was not read."""
     return tuple(date(after - 1, 3, 31) for before, after in pairwise(need.years) if after > before + 1)

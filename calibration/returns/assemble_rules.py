@@ -100,6 +100,21 @@ NOTES: dict[int, Rule] = {
 }
 """Note on a fact -> its rule."""
 
+_PRESUMED = (
+    "The child counts as being assessed when the log begins; since when is not known, so this time says nothing of rates."
+)
+CASE_UNTOLD = _rule(
+    "case-untold",
+    "The case was open before the first file, and no assessment, enquiry or plan of it is told.",
+    _PRESUMED,
+    "mended",
+)
+STATE_PRESUMED = _rule(
+    "state-presumed",
+    "The case was open before the first file, and what is told of it began later: a file holds what its own year saw.",
+    _PRESUMED,
+    "mended",
+)
 NO_BIRTH = _rule(
     "no-birth-date",
     "No date of birth, nor an expected one, is told of the child.",
