@@ -21,9 +21,11 @@ from abm.run import Run
 from calibration.fitted import load_fit
 from calibration.returns import annex_a, cin, ssda903
 from calibration.returns.assemble import CARE, NEED, SEEN, Link, Observed, assemble
+from calibration.returns.cin_cells import MANY_BEFORE as MANY_BEFORE_CIN
 from calibration.returns.findings import Findings, Rule
 from calibration.returns.quality_page import write_quality_page
 from calibration.returns.reading import TEXTS, WORKBOOKS, files_of, header_key, read_tables
+from calibration.returns.ssda903_episodes import MANY_BEFORE as MANY_BEFORE_903
 from calibration.returns.synthetic import README, SIMULATED, Stories, write_readme
 from calibration.returns.synthetic903 import RETURN as OF_CARE
 from calibration.returns.synthetic903 import write_ssda903
@@ -255,6 +257,9 @@ def _told(observed: Observed, findings: Findings, target: Path, about: dict[str,
     lines = [f"{name}: {words}" for name, words in about.items()]
     counts = findings.counts()
     lines.append(f"Findings: {sum(counts.values()):,} of {len(counts)} kinds.")
+    for code in sorted({MANY_BEFORE_903.code, MANY_BEFORE_CIN.code} & set(counts)):
+        rule = findings.rule(code)
+        lines.append(f"Take care: {rule.sentence} {rule.action}")
     lines.append(f"Look at them first: {target / 'quality.html'}")
     lines.append("These are real children's journeys. Keep the folder in the authority.")
     return lines

@@ -88,7 +88,12 @@ def _cells(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     frame = frame.with_columns(pl.when(number != "").then(number).alias("child"))
     findings.add_rows(NO_CHILD, frame.filter(pl.col("child").is_null()), CHILD["child"])
     days = {"birth": CHILD["birth"], **{name: _COLUMNS[name] for name in _DAYS}}
-    frame = read_dates(frame.drop_nulls("child").rename(days), days.values(), findings)
+    frame = read_dates(
+        frame.drop_nulls("child").rename(days),
+        days.values(),
+        findings,
+        needed=(CHILD["birth"], _COLUMNS["start"], _COLUMNS["end"]),
+    )
     frame = frame.rename({header: name for name, header in days.items()})
     frame = coded(frame, "sex", "sex", findings, CHILD["sex"])
     for name, column in _CODES.items():

@@ -101,7 +101,8 @@ NOTES: dict[int, Rule] = {
 """Note on a fact -> its rule."""
 
 _PRESUMED = (
-    "The child counts as being assessed when the log begins; since when is not known, so this time says nothing of rates."
+    "The child counts as being assessed when the log begins. Since when is not known, so that stay says nothing of "
+    "rates."
 )
 CASE_UNTOLD = _rule(
     "case-untold",

@@ -13,7 +13,7 @@ from abm.errors import CareError
 from calibration.returns.cin_codes import CODES
 from calibration.returns.cin_layout import Field, Module
 from calibration.returns.findings import Findings, Rule
-from calibration.returns.reading_dates import read_dates
+from calibration.returns.reading_dates import many_before, read_dates
 from calibration.returns.ssda903_cells import without_words_for_blanks
 
 SPEC = "CIN Census specification"
@@ -66,6 +66,12 @@ END_BEFORE_START = Rule(
     "cin-ends-before-start", "It ends before it begins.", "The end was read as blank.", SPEC, "left out"
 )
 
+MANY_BEFORE = Rule(
+    "cin-many-end-before",
+    "Many rows of the file end before they begin.",
+    "Each was read as said of it: look whether months stand before days in one of the two columns.",
+    SPEC,
+)
 NOTHING_IN_YEAR = Rule(
     "cin-nothing-in-year",
     "No referral of the file was made or closed in the year of its census.",
@@ -105,6 +111,7 @@ def typed(module: Module, frame: pl.DataFrame, findings: Findings) -> pl.DataFra
     frame = frame.drop_nulls("child")
     names = {told.name: told.element for told in module.fields if told.name != "child"}
     frame = frame.rename(names)
+    needed = (module.first.name, *ENDS.get(module.table, ()), "birth")
     filled = [name for name in names.values() if frame[name].null_count() < frame.height]
     frame = without_words_for_blanks(frame, filled, findings)
     for told in module.fields:
@@ -112,7 +119,10 @@ def typed(module: Module, frame: pl.DataFrame, findings: Findings) -> pl.DataFra
             frame = frame.with_columns(pl.lit(None, _KINDS.get(told.codes) or _KINDS[told.kind]).alias(told.element))
         elif told.kind == "date":
             # A birth may have been cut to its month for privacy.
-            frame = read_dates(frame, [told.element], findings, months="birth" in told.name)
+            frame = read_dates(
+                frame, [told.element], findings, months="birth" in told.name,
+                needed=[told.element] if told.name in needed else [],
+            )  # fmt: skip
         elif told.kind == "code":
             frame = _codes(frame, told, findings)
         elif told.kind == "yes":
@@ -212,6 +222,8 @@ def _inside_census(module: Module, frame: pl.DataFrame, findings: Findings) -> p
         before = pl.col(end) < pl.col(start)
         element = next(told.element for told in module.fields if told.name == end)
         findings.add_rows(END_BEFORE_START, frame.filter(before), element)
+        for file in many_before(frame, start, end):
+            findings.add(MANY_BEFORE, file, None, element)
         frame = frame.with_columns(pl.when(~before).then(pl.col(end)).alias(end))
     return frame
 

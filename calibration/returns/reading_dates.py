@@ -1,16 +1,18 @@
 """Dates that stand in a table of text, in any of the forms that returns have.
 
 ISO, day first with four or two digits of the year, and the numbers that Excel keeps, in any mixture within a column;
-never month first. What is no date is a finding and read as blank.
+never month first. What is no date is a finding and read as blank; a file with many of them in a column that is needed
+is refused, since dates with the month first, or in a form we do not know, would be read as no date or as another one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 
 import polars as pl
 
+from abm.errors import CareError
 from calibration.returns.findings import Findings, Rule
 
 LATEST, EARLIEST = date(2099, 12, 31), date(1900, 1, 1)
@@ -30,13 +32,16 @@ TWO_DIGITS = Rule(
     effect="mended",
 )
 
+MANY, MANY_OF = 5, 0.05
+"""More bad cells than so many, and than this share of those that are filled, are no slips."""
 _TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 _EXCEL_DAY_0 = date(1899, 12, 30)
 
 
 def read_dates(
-    frame: pl.DataFrame, columns: Iterable[str], findings: Findings, *, months: bool = False
-) -> pl.DataFrame:
+    frame: pl.DataFrame, columns: Iterable[str], findings: Findings, *, months: bool = False,
+    needed: Collection[str] = (),
+) -> pl.DataFrame:  # fmt: skip
     """Return the frame with these columns of text as dates, null where blank or not legible.
 
     Known are 2024-03-31, 31/03/2024, 31/03/24 (also with . or - and without zeros), 20240331, 31-Mar-2024 and what
@@ -46,6 +51,13 @@ def read_dates(
     ----------
     frame
         Also has file and row.
+    needed
+        Columns that the journey hangs on.
+
+    Raises
+    ------
+    CareError
+        When more than MANY_OF of the cells of a needed column of a file are no dates.
     """
     for column in columns:
         # Few dates are different, and each is taken apart once.
@@ -53,6 +65,8 @@ def read_dates(
         known = pl.DataFrame({column: told}).with_columns(_date_of(pl.col(column), months))
         frame = frame.join(known, on=column, how="left", maintain_order="left")
         filled = pl.col(column).is_not_null()
+        if column in needed:
+            _refuse_many(frame.filter(filled), column, findings)
         findings.add_rows(BAD_DATE, frame.filter(filled & pl.col("_date").is_null()), column)
         findings.add_rows(FAR_DATE, frame.filter(~pl.col("_date").is_between(EARLIEST, LATEST)), column)
         findings.add_rows(MONTH_ONLY, frame.filter("_month_only"), column)
@@ -61,6 +75,32 @@ def read_dates(
         day = pl.when(pl.col("_date").is_between(EARLIEST, LATEST)).then(pl.col("_date"))
         frame = frame.with_columns(day.alias(column)).drop("_date", "_month_only", "_two_digits")
     return frame
+
+
+def many_before(frame: pl.DataFrame, start: str, end: str) -> list[int]:
+    """Return the files in many of whose rows one date is before another that it should not be before."""
+    both = frame.drop_nulls([start, end]).group_by("file", maintain_order=True)
+    counts = both.agg(pl.len().alias("rows"), (pl.col(end) < pl.col(start)).sum().alias("wrong"))
+    wrong = counts.filter((pl.col("wrong") > MANY) & (pl.col("wrong") > MANY_OF * pl.col("rows")))
+    return wrong["file"].to_list()
+
+
+def _refuse_many(filled: pl.DataFrame, column: str, findings: Findings) -> None:
+    bad = pl.col("_date").is_null()
+    parts = pl.col(column).str.extract_groups(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ]\d{2,4}")
+    first, second = (parts.struct.field(i).cast(pl.Int32, strict=False) for i in "12")
+    american = bad & first.is_between(1, 12) & second.is_between(13, 31)
+    by_file = filled.group_by("file", maintain_order=True).agg(
+        pl.len().alias("cells"), bad.sum().alias("bad"), american.sum().alias("american")
+    )
+    for file, cells, wrong, month_first in by_file.iter_rows():
+        if wrong > MANY and wrong > MANY_OF * cells:
+            asked = "Month first? " if month_first > wrong / 2 else ""
+            raise CareError(
+                f"{100 * wrong / cells:.0f}% of the dates in the column '{column}' cannot be read",
+                findings.sources[file].name,
+                f"{asked}Write them as 2024-03-31 or, day first, as 31/03/2024.",
+            )
 
 
 def _date_of(text: pl.Expr, months: bool) -> tuple[pl.Expr, ...]:

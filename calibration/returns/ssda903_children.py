@@ -76,7 +76,7 @@ def read_children(parts: Sequence[Part], findings: Findings) -> pl.DataFrame:
         columns = [name for name in ("DOB", "DUC") if name in part.frame.columns]
         # A child that is blank is told where it matters: in the tables that are used.
         frame = with_child(part.frame, findings if part.table in ("Header", "UASC") else None)
-        frame = read_dates(frame, columns, findings, months=True)
+        frame = read_dates(frame, columns, findings, months=True, needed=("DOB",))
         if "SEX" in frame.columns:
             frame = read_codes_of(frame, "SEX", findings)
         lacking = [

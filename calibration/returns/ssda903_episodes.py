@@ -25,7 +25,7 @@ from itertools import pairwise
 import polars as pl
 
 from calibration.returns.findings import Findings, Rule
-from calibration.returns.reading_dates import read_dates
+from calibration.returns.reading_dates import many_before, read_dates
 from calibration.returns.ssda903_cells import begins, ends, spelled, with_child, without_words_for_blanks
 from calibration.returns.ssda903_codes import CODES, GOES_ON, SHORT_BREAK
 from calibration.returns.ssda903_files import READ, Part, last_day, refuse_another_year
@@ -53,6 +53,11 @@ ENDS_AFTER_YEAR = Rule(
 )
 ENDS_BEFORE = Rule(
     "903-dec-before-decom", "The episode ends before it begins.", "The end was read as blank.", "", "mended"
+)
+MANY_BEFORE = Rule(
+    "903-many-end-before",
+    "Many episodes of the file end before they begin.",
+    "Each was read as said of it: look whether months stand before days in one of the two columns.",
 )
 DUPLICATE = Rule("903-duplicate", "The row stands twice, in all its cells.", "One was used.", "", "left out")
 SUPERSEDED = Rule(
@@ -168,7 +173,7 @@ def read_episodes(parts: Sequence[Part], findings: Findings) -> pl.DataFrame:
     frames = [part.frame.select(*READ["Episodes"], "file", "row", "year") for part in parts if part.table == "Episodes"]
     frame = with_child(pl.concat(frames), findings)
     frame = without_words_for_blanks(frame, ("DECOM", "DEC", *_CODES), findings)
-    frame = read_dates(frame, ("DECOM", "DEC"), findings)
+    frame = read_dates(frame, ("DECOM", "DEC"), findings, needed=("DECOM", "DEC"))
     refuse_another_year(frame, findings)
     for column in _CODES:
         frame = spelled(frame, column, findings)
@@ -177,6 +182,8 @@ def read_episodes(parts: Sequence[Part], findings: Findings) -> pl.DataFrame:
     frame = _without(frame, pl.col("DECOM") > end, AFTER_YEAR, findings)
     before, later = pl.col("DEC") < pl.col("DECOM"), pl.col("DEC") > end
     findings.add_rows(ENDS_BEFORE, frame.filter(before), "DEC")
+    for file in many_before(frame, "DECOM", "DEC"):
+        findings.add(MANY_BEFORE, file, None, "DEC")
     findings.add_rows(ENDS_AFTER_YEAR, frame.filter(later), "DEC")
     open_ = later.fill_null(False)
     return frame.with_columns(

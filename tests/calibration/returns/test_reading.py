@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Collection
 from datetime import date, datetime
 from pathlib import Path
 
@@ -269,3 +270,32 @@ def test_a_birth_may_be_a_month() -> None:
     read, findings = dates_of(["2012-06", "2012-13"], months=True)
     assert read == [date(2012, 6, 1), None]
     assert findings.counts() == {"date-month-only": 1, "date-not-read": 1}
+
+
+def _a_file_of(dates: list[str], needed: Collection[str] = ()) -> tuple[pl.DataFrame, Findings]:
+    findings = Findings()
+    findings.file("episodes_2023.csv")
+    n = len(dates)
+    frame = pl.DataFrame(
+        {"DECOM": dates, "file": [0] * n, "row": range(2, n + 2)},
+        schema_overrides={"file": pl.UInt16, "row": pl.UInt32},
+    )
+    return read_dates(frame, ["DECOM"], findings, needed=needed), findings
+
+
+def test_a_file_with_the_month_first_is_refused_and_a_few_slips_are_not() -> None:
+    american = [f"{month:02}/{day:02}/2023" for month in range(1, 13) for day in range(1, 29)]
+    with pytest.raises(CareError) as fault:
+        _a_file_of(american, needed=["DECOM"])
+    assert str(fault.value).startswith("57% of the dates in the column 'DECOM' cannot be read (episodes_2023.csv)")
+    assert "Month first?" in str(fault.value)
+    ours = [f"{day:02}/{month:02}/2023" for month in range(1, 13) for day in range(1, 29)]
+    with pytest.raises(CareError, match="6% of the dates") as fault:
+        _a_file_of([*ours, *["not known"] * 20], needed=["DECOM"])
+    assert "Month first?" not in str(fault.value)
+    assert "not known" not in str(fault.value)
+    frame, findings = _a_file_of([*ours, *["31/02/2023"] * 10], needed=["DECOM"])
+    assert (frame["DECOM"].null_count(), findings.counts()) == (10, {"date-not-read": 10})
+    # Five cells of a small file are slips too; of a column that is not needed any number is.
+    assert _a_file_of([*ours[:10], *["?"] * 5], needed=["DECOM"])[1].counts() == {"date-not-read": 5}
+    assert _a_file_of(american)[1].counts() == {"date-not-read": 12 * 16}

@@ -235,3 +235,18 @@ def test_other_returns_are_not_taken_for_ssda903(tmp_path: Path) -> None:
     write(tmp_path, {2022: ["A 10/05/2021 S V2 N8 U6 PR4 - -"]})
     assert recognises(tmp_path / "episodes_2022.csv")
     assert recognises(tmp_path / "header_2022.csv")
+
+
+def test_months_before_days_in_a_file_are_refused_or_told(tmp_path: Path) -> None:
+    """Starts with the day first and ends with the month first, where both can be read: many end before they begin."""
+    days = [(month, day) for month in range(5, 11) for day in range(1, 9)]
+    mixed = [f"C{i} {d:02}/{m:02}/2022 S C2 N1 U6 PR1 {m:02}/{d:02}/2022 E4A" for i, (m, d) in enumerate(days)]
+    header = [f"C{i},1,05/06/2012,WBRI,,," for i in range(len(days))]
+    _, findings = read(write(tmp_path / "ends", {2023: mixed}, {2023: header}))
+    assert told(findings, "903-many-end-before") == [("episodes_2023.csv", None, "DEC")]
+    right = [f"C{i} {d:02}/{m:02}/2022 S C2 N1 U6 PR1 {d + 1:02}/{m:02}/2022 E4A" for i, (m, d) in enumerate(days)]
+    _, findings = read(write(tmp_path / "right", {2023: right}, {2023: header}))
+    assert "903-many-end-before" not in findings.counts()
+    all_of_it = [f"C{i} {m:02}/{d + 12:02}/2022 S C2 N1 U6 PR1 - -" for i, (m, d) in enumerate(days)]
+    with pytest.raises(CareError, match=r"'DECOM' cannot be read .*Month first"):
+        read(write(tmp_path / "all", {2023: all_of_it}, {2023: header}))
