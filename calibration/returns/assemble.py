@@ -213,7 +213,8 @@ def _presumed(
     cases = untold_cases(need, begin).filter(pl.col("child").is_in(people["need"].filter(assessed).implode()))
     findings.add_rows(CASE_UNTOLD, cases.filter("bare"), "CINreferralDate")
     findings.add_rows(STATE_PRESUMED, cases.filter(~pl.col("bare")), "CINreferralDate")
-    return assessed & people["need"].is_in(cases["child"].implode()).to_numpy()
+    out: NDArray[np.bool_] = assessed & people["need"].is_in(cases["child"].implode()).to_numpy()
+    return out
 
 
 def _facts(
@@ -318,7 +319,9 @@ def _tell(
     if expected.any():
         findings.add(CARE_ALONE, int(facts["file"].to_numpy()[expected].min()))
     # What is filled in before week 0 has no row in the log.
-    before = (week < 0) & np.isin(note, (loop.FILLED_IN, loop.ASSESSMENT_PRESUMED, loop.PLAN_PRESUMED))
+    before = (week < 0) & np.isin(
+        note, (loop.FILLED_IN, loop.ASSESSMENT_PRESUMED, loop.PLAN_PRESUMED, loop.ENQUIRY_CAPPED)
+    )
     told = np.where(expected | before, loop.FINE, note)
     for number, rule in NOTES.items():
         which = told == number

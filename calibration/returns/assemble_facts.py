@@ -3,8 +3,10 @@
 Two things a return does not say are worked out here, the same for all children:
 
 * *When an enquiry ended.* The CIN Census has no such date. It ended with its conference; where none was held or needed,
-  when the assessment that ran beside it was authorised; else when the case was closed. An enquiry whose conference is
-  neither held nor said to be unnecessary is still open.
+  when the assessment that ran beside it was authorised. An enquiry whose conference is neither held nor said to be
+  unnecessary is still open while an assessment is, or until a plan begins. Any other is taken to end with the
+  CONFERENCE_WITHIN working days after which a conference is to be held at the latest (Working Together to Safeguard
+  Children 2023, the initial child protection conference), or with the closure if that is earlier; a finding says so.
 * *What an assessment found.* Where the case was closed after the assessment (RC8, RC9, or in the week of its
   authorisation) and no plan was made, the child is being assessed up to the closure. Else a child in need was found on
   the day of the authorisation, and is on a child in need plan while the case is open and nothing more serious is: plans
@@ -25,6 +27,7 @@ from calibration.returns.cin_clean import UNSEEN
 from calibration.returns.dates import weeks_of
 from calibration.returns.ssda903_codes import BY_AGE, CODES
 from calibration.returns.ssda903_homes import with_homes
+from calibration.returns.working_days import after_working_days
 
 CARE, NEED = 2, 1
 """Which return a fact is from; their sum says what is seen of a child."""
@@ -34,6 +37,8 @@ SCHEMA = {
 }  # fmt: skip
 """Columns of facts. `late` is 1 for what ends on the day it began, which is taken after all that begins; `turn` keeps
 the order of facts that nothing else tells apart."""
+CONFERENCE_WITHIN = 15
+"""Working days from the strategy discussion that begins an enquiry to the conference; we count from the enquiry."""
 _RANK = ("child", "day", "late", "kind", "turn")
 _DIED, _MOVED_ABROAD = "E2", "E16"
 _OF_REFERRAL = ["child", "number"]
@@ -150,9 +155,11 @@ def need_facts(
     unfounded = ~pl.col("planned") & (pl.col("closure_reason").is_in(["RC8", "RC9"]) | pl.col("soon"))
     found = pl.col("authorised").is_not_null() & ~unfounded.fill_null(False)
     ends(assessments, "started", "authorised", (loop.ASSESSMENT_BEGAN, loop.ASSESSMENT_ENDED), found)
-    enquiries = _ended_enquiries(with_case("enquiries"), frames["assessments"])
+    starts = pl.concat([frames[name].select(*_OF_REFERRAL, "start") for name in ("need_plans", "protection_plans")])
+    enquiries = _ended_enquiries(with_case("enquiries"), frames["assessments"], starts)
     held = (pl.col("ended") == pl.col("met")).fill_null(False)
-    ends(enquiries, "started", "ended", (loop.ENQUIRY_BEGAN, loop.ENQUIRY_ENDED), held)
+    how = pl.when(held).then(loop.CONFERENCE).when("capped").then(loop.CAPPED).otherwise(loop.WITHOUT_CONFERENCE)
+    ends(enquiries, "started", "ended", (loop.ENQUIRY_BEGAN, loop.ENQUIRY_ENDED), how)
     unseen = pl.col("end").is_in(list(gap_ends)).fill_null(False).cast(pl.UInt8) * loop.ENDED_UNSEEN
     ends(with_case("need_plans"), "start", "end", (loop.NEED_PLAN_BEGAN, loop.NEED_PLAN_ENDED), unseen)
     ends(with_case("protection_plans"), "start", "end", (loop.PROTECTION_BEGAN, loop.PROTECTION_ENDED), unseen)
@@ -164,8 +171,14 @@ def need_facts(
     return pl.concat(out), contrary
 
 
-def _ended_enquiries(enquiries: pl.DataFrame, assessments: pl.DataFrame) -> pl.DataFrame:
-    """Return enquiries with `met`, the day of their conference, and `ended`, the day on which they ended."""
+def _ended_enquiries(enquiries: pl.DataFrame, assessments: pl.DataFrame, plans: pl.DataFrame) -> pl.DataFrame:
+    """Return enquiries with `met`, the day of their conference, `ended`, the day on which they ended, and `capped`.
+
+    Parameters
+    ----------
+    plans
+        Referral and start of plans of both kinds.
+    """
     by = [*_OF_REFERRAL, "started"]
     # A conference that is told of the case as a whole belongs to the last enquiry before it.
     later = pl.col("started").shift(-1).over(_OF_REFERRAL)
@@ -189,4 +202,18 @@ def _ended_enquiries(enquiries: pl.DataFrame, assessments: pl.DataFrame) -> pl.D
     )  # fmt: skip
     waits = pl.col("conference_not_required").fill_null(True).not_()
     ended = pl.coalesce("met", pl.when(waits).then(None).otherwise(pl.col("authorised")))
-    return enquiries.with_columns(ended.alias("ended"))
+    # An assessment that is not finished goes on while the case is open; a plan ends the enquiry when it begins.
+    unfinished = assessments.filter(pl.col("authorised").is_null()).select(_OF_REFERRAL).unique()
+    planned = plans.group_by(_OF_REFERRAL).agg(pl.col("start").max().alias("planned_at"))
+    unfinished = unfinished.with_columns(assessed=pl.lit(True))
+    enquiries = (
+        enquiries.join(unfinished, on=_OF_REFERRAL, how="left", maintain_order="left")
+        .join(planned, on=_OF_REFERRAL, how="left", maintain_order="left")
+    )  # fmt: skip
+    going_on = pl.col("assessed").fill_null(False) & pl.col("closed").is_null()
+    going_on = going_on | (pl.col("planned_at") >= pl.col("started")).fill_null(False)
+    cap = after_working_days(enquiries["started"], CONFERENCE_WITHIN)
+    capped = ended.is_null() & ~going_on & (pl.col("closed").is_null() | (pl.col("closed") > cap))
+    return enquiries.with_columns(
+        pl.when(capped).then(cap).otherwise(ended).alias("ended"), capped.alias("capped")
+    )  # fmt: skip

@@ -33,7 +33,7 @@ from abm.pathway import WEEKS_TO_18
 # Codes of facts. Of a closure:
 CLOSED_OTHERWISE, CLOSED_AFTER_ASSESSMENT, CLOSED_BY_ORDER, CLOSED_GONE, CLOSED_UNSEEN = range(5)
 # Of the end of an enquiry, and of an assessment:
-WITHOUT_CONFERENCE, CONFERENCE = range(2)
+WITHOUT_CONFERENCE, CONFERENCE, CAPPED = range(3)
 NOT_IN_NEED, FOUND_IN_NEED = range(2)
 # Of a referral:
 GOES_ON, NO_FURTHER_ACTION = range(2)
@@ -60,7 +60,8 @@ N_WAYS = 6
 (
     FINE, FILLED_IN, ASSESSMENT_PRESUMED, PLAN_PRESUMED, NO_SUCH_MOVE, NEED_AFTER_CARE, NEED_IN_CARE, REFERRED_AGAIN,
     AFTER_18, EXIT_PRESUMED, LOST_FROM_SIGHT, NO_SUCH_ORDER, AFTER_DEATH, NO_SUCH_STEP, NOT_IN_CARE,
-) = range(15)  # fmt: skip
+    ENQUIRY_CAPPED,
+) = range(16)  # fmt: skip
 
 # Columns of `Ways.edges` and `Ways.states`, places in `Ways.named`.
 TARGET, HISTORY, CLOCK_AT, OUT_OF_CARE = range(4)
@@ -266,6 +267,10 @@ def one_fact(
         elif c == CLOSED_UNSEEN:
             now[_UNSEEN] = 1
     elif k <= EARLY_HELP_ENDED:
+        enquired = now[_STATE] == named[S_ENQUIRY] or now[_STATE] == named[S_IN_NEED_ENQUIRY]
+        if k == ENQUIRY_ENDED and c == CAPPED and now[_ENQUIRY] == 1 and enquired:
+            # Nothing is told of how it ended: the case goes on, so the child is in need.
+            now[_IN_NEED], now[_UNSEEN], note[x] = 1, 1, ENQUIRY_CAPPED
         now[_OPEN + k] = max(now[_OPEN + k] - 1, 0)
         if k == ENQUIRY_ENDED and c == CONFERENCE:
             now[_IN_NEED] = 1

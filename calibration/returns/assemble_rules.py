@@ -29,6 +29,14 @@ NOTES: dict[int, Rule] = {
         "The child is on a child in need plan from that day; the row is marked as inferred.",
         "mended",
     ),
+    loop.ENQUIRY_CAPPED: _rule(
+        "enquiry-end-presumed",
+        "No conference of the enquiry is told, nor an assessment or a plan that ended it.",
+        "It was ended 15 working days after it began, the time in which a conference is to be held (Working Together "
+        "to Safeguard Children); if the case is open then, the child is on a child in need plan. The row is marked as "
+        "inferred.",
+        "mended",
+    ),
     loop.NO_SUCH_MOVE: _rule(
         "no-such-move",
         "The child moved to another home of the same kind, which the journey has for foster homes, children's homes "

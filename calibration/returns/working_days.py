@@ -25,6 +25,20 @@ def working_days(start: pl.Series, end: pl.Series) -> pl.Series:
     return pl.Series(np.busday_count(begins, ends, holidays=bank_holidays(first, last)))
 
 
+def after_working_days(start: pl.Series, days: int) -> pl.Series:
+    """Return the day that comes so many working days after each start (counted, if it is one); null where it is."""
+    known = start.drop_nulls()
+    if not known.len():
+        return pl.Series(start.name, [None] * start.len(), dtype=pl.Date)
+    first, last = known.min(), known.max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    # A date that is null stands for any other here, and is null again below.
+    begins = start.fill_null(first).to_numpy().astype("datetime64[D]")
+    ends = np.busday_offset(begins, days, roll="forward", holidays=bank_holidays(first.year, last.year + 1))
+    return pl.Series(start.name, ends.astype("datetime64[D]")).cast(pl.Date).set(start.is_null(), None)
+
+
 def bank_holidays(first: int, last: int) -> list[str]:
     """Return the bank holidays of these calendar years, as ISO dates in order."""
     days = {day for year in range(first, last + 1) for day in _bank_holidays(year)}

@@ -16,6 +16,7 @@ from abm.events import check_chain, check_grown_up
 from calibration.returns.assemble import CARE, NEED, Link
 from calibration.returns.dates import week_of_date
 from calibration.returns.ssda903_codes import CODES
+from calibration.returns.working_days import after_working_days
 from tests.calibration.returns.clean import TO, D, care, entry, log, need, words
 
 BORN = D(2010, 5, 1)
@@ -231,8 +232,36 @@ def test_an_enquiry_ends_by_its_conference_or_with_the_assessment_beside_it():
     assert words(kept, "A")[2:] == [f"{W_JUNE} enquiry_began", f"{W_JULY} conference_kept_child_in_need"]
     unneeded, _ = log(None, need({"A": BORN}, **common, enquiries=[of(started=JUNE, conference_not_required=True)]))
     assert words(unneeded, "A")[3:] == [f"{w_later} child_in_need_plan_began*"]
-    waits, _ = log(None, need({"A": BORN}, **common, enquiries=[of(started=JUNE, conference_not_required=False)]))
-    assert words(waits, "A")[3:] == []
+    # Where a conference is needed and none is told, it is not waited for longer than it may take.
+    waiting = [of(started=JUNE, conference_not_required=False)]
+    waits, findings = log(None, need({"A": BORN}, **common, enquiries=waiting))
+    assert words(waits, "A")[3:] == [f"{week_of_date(D(2021, 7, 1), 2022)} child_in_need_plan_began*"]
+    assert findings.counts() == {"log-enquiry-end-presumed": 1}
+
+
+def test_an_enquiry_of_which_nothing_more_is_told_lasts_fifteen_working_days():
+    """From Thursday 10 June 2021 to Thursday 1 July; over the holidays of Easter 2022 longer."""
+    cap = week_of_date(D(2021, 7, 1), 2022)
+    late = D(2021, 12, 10)
+
+    def told(closed, *enquiries, **more):
+        tables = {"referrals": [referral(closed=closed)], "enquiries": [of(**one) for one in enquiries], **more}
+        observed, findings = log(None, need({"A": BORN}, **tables))
+        return words(observed, "A")[2:], findings.counts().get("log-enquiry-end-presumed", 0)
+
+    began, w_late = f"{W_JUNE} enquiry_began", week_of_date(late, 2022)
+    in_need = f"{cap} child_in_need_plan_began*"
+    assert told(late, {"started": JUNE}) == ([began, in_need, f"{w_late} child_in_need_plan_ended"], 1)
+    assert told(None, {"started": JUNE}) == ([began, in_need], 1)
+    # Closed before: with the closure. A plan, or an assessment that is not finished, tells that it went on.
+    assert told(D(2021, 6, 30), {"started": JUNE})[1] == 0
+    assert told(None, {"started": JUNE}, assessments=[of(started=MAY)]) == ([began], 0)
+    assert told(None, {"started": JUNE}, protection_plans=[of(start=late)]) == (
+        [began, f"{w_late} child_protection_plan_began"], 0,
+    )  # fmt: skip
+    # Six days of April to the 8th, four to the 14th, four to the 22nd, the 25th; from a Saturday on, May Day too.
+    easter = after_working_days(pl.Series([D(2022, 4, 1), None, D(2022, 4, 9)]), 15).to_list()
+    assert easter == [D(2022, 4, 26), None, D(2022, 5, 5)]
 
 
 def test_protection_and_steps_down():
