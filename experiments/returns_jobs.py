@@ -26,7 +26,7 @@ from calibration.returns.findings import Findings, Rule
 from calibration.returns.quality_page import write_quality_page
 from calibration.returns.reading import TEXTS, WORKBOOKS, files_of, header_key, read_tables
 from calibration.returns.ssda903_episodes import MANY_BEFORE as MANY_BEFORE_903
-from calibration.returns.synthetic import README, SIMULATED, Stories, write_readme
+from calibration.returns.synthetic import README, SIMULATED, SIMULATED_CHILD, Stories, write_readme
 from calibration.returns.synthetic903 import RETURN as OF_CARE
 from calibration.returns.synthetic903 import write_ssda903
 from calibration.returns.synthetic_cin import RETURN as OF_NEED
@@ -50,6 +50,7 @@ GAPS = (
     "Who came and left within them is told nowhere, and of those who were there before, when and how they left. So "
     "their weeks are not watched: nothing in them is counted, and what no later file has is taken to have ended then."
 )
+WHAT_SIMULATED = "An event log put together from files that 'journeys returns write' made: no child in it is real."
 NOT_A_RETURN = Rule(
     "file-not-a-return",
     "The file is no table of SSDA903, CIN Census or Annex A.",
@@ -113,8 +114,9 @@ def read(
         results.write_table(observed.children, folder, results.CHILDREN)
         with results.writing(folder):
             write_quality_page(folder, findings, about)
-        results.write_manifest(folder, _facts(sorted_files, observed, findings, about), WHAT)
-    return _told(observed, findings, target, about)
+        what_it_is = WHAT_SIMULATED if _is_simulated(sorted_files, observed) else WHAT
+        results.write_manifest(folder, _facts(sorted_files, observed, findings, about), what_it_is)
+    return _told(findings, target, about, simulated=what_it_is == WHAT_SIMULATED)
 
 
 def _sorted(what: list[Path], findings: Findings) -> dict[str, list[Path]]:
@@ -253,7 +255,14 @@ def _facts(
     }
 
 
-def _told(observed: Observed, findings: Findings, target: Path, about: dict[str, str]) -> list[str]:
+def _is_simulated(files: dict[str, list[Path]], observed: Observed) -> bool:
+    """Tell whether all files and all children are marked as `write` marks them."""
+    names = all(path.name.startswith(f"{SIMULATED}_") for paths in files.values() for path in paths)
+    marked = pl.all_horizontal((pl.col("care", "need") == "") | pl.col("care", "need").str.starts_with(SIMULATED_CHILD))
+    return names and bool(observed.keys.select(marked.all()).item())
+
+
+def _told(findings: Findings, target: Path, about: dict[str, str], *, simulated: bool) -> list[str]:
     lines = [f"{name}: {words}" for name, words in about.items()]
     counts = findings.counts()
     lines.append(f"Findings: {sum(counts.values()):,} of {len(counts)} kinds.")
@@ -261,7 +270,11 @@ def _told(observed: Observed, findings: Findings, target: Path, about: dict[str,
         rule = findings.rule(code)
         lines.append(f"Take care: {rule.sentence} {rule.action}")
     lines.append(f"Look at them first: {target / 'quality.html'}")
-    lines.append("These are real children's journeys. Keep the folder in the authority.")
+    lines.append(
+        "Every child in them is simulated, not a real child."
+        if simulated
+        else "These are real children's journeys. Keep the folder in the authority."
+    )
     return lines
 
 

@@ -105,7 +105,7 @@ def typed(module: Module, frame: pl.DataFrame, findings: Findings) -> pl.DataFra
     frame
         child, fields of the module (all str), file u16, row u32, year i32, until date (last day of the census).
     """
-    number = pl.col("child").str.strip_chars().str.to_uppercase().str.replace(r"^(\d+)\.0+$", "$1")
+    number = key_of_child()
     frame = frame.with_columns(pl.when(number != "").then(number).alias("child"))
     findings.add_rows(NO_CHILD, frame.filter(pl.col("child").is_null()), "LAchildID")
     frame = frame.drop_nulls("child")
@@ -133,6 +133,11 @@ def typed(module: Module, frame: pl.DataFrame, findings: Findings) -> pl.DataFra
             frame = _factors(frame, told, findings)
     frame = frame.rename({element: name for name, element in names.items()})
     return _inside_census(module, frame, findings)
+
+
+def key_of_child() -> pl.Expr:
+    """Return the child's number in one spelling: capitals, without what Excel adds to a whole number."""
+    return pl.col("child").str.strip_chars().str.to_uppercase().str.replace(r"^(\d+)\.0+$", "$1")
 
 
 def spelled(column: str) -> pl.Expr:

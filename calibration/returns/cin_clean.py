@@ -22,7 +22,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from calibration.returns.cin_cells import ENDS, SPEC, typed
+from calibration.returns.cin_cells import ENDS, SPEC, key_of_child, typed
 from calibration.returns.cin_layout import MODULE, MODULES
 from calibration.returns.findings import Findings, Rule
 
@@ -46,6 +46,11 @@ BIRTHS_CUT = Rule(
 NOT_A_CHILD_ROW = Rule(
     "cin-no-identifiers", "The child is not in ChildIdentifiers.", "It was kept, without birth and sex.", SPEC
 )
+NO_DETAILS = Rule(
+    "cin-no-details", "The child has no CINdetails in this census.",
+    "Nothing of this census is known of the child: it is in the log only if another tells of it.",
+    f"{SPEC}: every child has a CINdetails",
+)  # fmt: skip
 REFERRAL_TWICE = Rule(
     "cin-referral-twice", "The child has two referrals on one day.",
     "They were read as one, accepted if either was.", f"{SPEC}: episodes of a child do not overlap (rule 8820)",
@@ -112,6 +117,8 @@ def clean(
         Whether modules say which referral they belong to; where they do not, that is no finding.
     """
     parts = {module.table: typed(module, raw[module.table], findings) for module in MODULES}
+    if linked:
+        _tell_without_details(parts["children"], raw["referrals"], findings)
     referrals = _referrals(parts["referrals"], findings)
     keys = parts["referrals"].select("group", "child", "details", "referred").drop_nulls("details")
     keys = keys.unique(["group", "child", "details"], keep="last", maintain_order=True)
@@ -152,6 +159,12 @@ def _children(rows: pl.DataFrame, named: pl.DataFrame, findings: Findings) -> pl
     )
     findings.add_rows(NOT_A_CHILD_ROW, others, "LAchildID")
     return pl.concat([children, others], how="diagonal_relaxed").sort("child")
+
+
+def _tell_without_details(children: pl.DataFrame, details: pl.DataFrame, findings: Findings) -> None:
+    """Tell children of a census without a referral, legible or not."""
+    keys = details.select("group", key_of_child().alias("child")).unique()
+    findings.add_rows(NO_DETAILS, children.join(keys, on=["group", "child"], how="anti"), "CINdetails")
 
 
 def _uncut(children: pl.DataFrame, referrals: pl.DataFrame, findings: Findings) -> pl.DataFrame:

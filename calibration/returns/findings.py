@@ -12,8 +12,9 @@ from typing import Literal
 
 import polars as pl
 
-Effect = Literal["noted", "mended", "left out"]
-"""What a finding did to the data: nothing; a cell or row was read as something else; a row or cell was not used."""
+Effect = Literal["noted", "mended", "left out", "repeated"]
+"""What a finding did to the data: nothing; a cell or row was read as something else; a row or cell was not used; a row
+was not used because another says the same, so that nothing is lost."""
 
 SCHEMA = {"file": pl.String, "row": pl.UInt32, "column": pl.String, "rule": pl.String, "what_was_done": pl.String}
 """Columns of `Findings.frame`; `row` is null where a whole file is meant."""

@@ -23,6 +23,7 @@ _RANGES = 100
 _SAID: dict[Effect, str] = {
     "left out": "Not used",
     "mended": "Read as something else",
+    "repeated": "Told twice, used once",
     "noted": "Told, nothing changed",
 }
 _STYLE = """

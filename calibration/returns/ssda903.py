@@ -7,8 +7,8 @@
 
 Codes and what they mean for the journey are in `ssda903_codes.csv`. Whatever is wrong with a cell or a row is a
 finding, and reading goes on. It stops with a CareError where a table or a year cannot be told, or a file cannot be
-opened. A row of Episodes is in the tables, or there is a finding, without a column and of the effect "left out", that
-says why not.
+opened. A row of Episodes is in the tables, or there is a finding, without a column and of the effect "left out" or
+"repeated", that says why not.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from calibration.returns.ssda903_files import Part
 
 REPEATED = Rule(
     "903-header-repeated", "The child stands twice in the table of one year, with the same cells.", "One was used.",
-    effect="left out",
+    effect="repeated",
 )  # fmt: skip
 BIRTH_DISAGREES = Rule(
     "903-birth-disagrees",

@@ -59,13 +59,13 @@ MANY_BEFORE = Rule(
     "Many episodes of the file end before they begin.",
     "Each was read as said of it: look whether months stand before days in one of the two columns.",
 )
-DUPLICATE = Rule("903-duplicate", "The row stands twice, in all its cells.", "One was used.", "", "left out")
+DUPLICATE = Rule("903-duplicate", "The row stands twice, in all its cells.", "One was used.", "", "repeated")
 SUPERSEDED = Rule(
     "903-told-again",
     "A later return tells the same episode again.",
     "The row of the later return was used.",
     "An episode open on 31 March is in every return until it ends",
-    "left out",
+    "repeated",
 )
 SUPERSEDED_OTHERWISE = Rule(
     "903-told-otherwise",

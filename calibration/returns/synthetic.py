@@ -26,6 +26,8 @@ from calibration.returns.dates import DAYS_SURE, date_of, day_of, days
 README = "README.txt"
 SIMULATED = "simulated"
 """What every file's name begins with."""
+SIMULATED_CHILD = "SIM"
+"""What every child's number begins with."""
 WORDS = """\
 SIMULATED, NOT REAL CHILDREN
 
@@ -132,7 +134,7 @@ class Story:
     @property
     def key(self) -> str:
         """The number that the child has in returns: none that an authority would give."""
-        return f"SIM{self.child:09d}"
+        return f"{SIMULATED_CHILD}{self.child:09d}"
 
     @property
     def of_age(self) -> int:

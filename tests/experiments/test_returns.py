@@ -45,7 +45,8 @@ def read(written: Path, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("read") / "log"
     ended = journeys("returns", "read", written, "--to", folder, "--same-ids")
     assert ended.exit_code == 0, ended.output
-    assert "Keep the folder in the authority" in ended.stdout
+    assert "simulated, not a real child" in ended.stdout
+    assert "real children's journeys" not in ended.stdout
     return folder
 
 
@@ -193,6 +194,20 @@ def test_missing_years_and_unknown_beginnings_are_said_where_they_matter(written
     assert f"In care when the log begins: {told[1]}" in rates.stdout
     about = json.loads((tmp_path / "rates" / "estimate.json").read_text(encoding="utf-8"))
     assert sentence in about["notes"][0]
+
+
+def test_files_without_the_mark_of_simulated_ones_are_of_real_children(written: Path, tmp_path: Path):
+    census = next(iter(sorted(written.glob("*.xml"))))
+    for name, text in (
+        ("cin_2021.xml", census.read_text(encoding="utf-8")),
+        (census.name, census.read_text(encoding="utf-8").replace("SIM", "1", 1)),
+    ):
+        folder = tmp_path / name.split(".")[0]
+        folder.mkdir()
+        (folder / name).write_text(text, encoding="utf-8")
+        ended = journeys("returns", "read", folder, "--to", tmp_path / f"log of {name}")
+        assert ended.exit_code == 0, ended.output
+        assert "These are real children's journeys" in ended.stdout
 
 
 def test_lists_of_annex_a_have_one_number_for_a_child(tmp_path: Path):

@@ -420,3 +420,16 @@ def test_one_census_with_every_trap_is_read_and_every_trap_is_told(tmp_path: Pat
         "cin-ends-before-start", "cin-factor-none-and-some", "cin-no-child", "cin-no-start", "cin-referral-made",
         "cin-referral-twice", "cin-row-twice", "cin-unknown-code", "date-not-read",
     }  # fmt: skip
+
+
+def test_a_child_without_a_case_is_told_once_for_each_census(tmp_path: Path) -> None:
+    both = child("A", case("2022-05-01"))
+    folder = write(tmp_path, {2023: [both, child("E")], 2024: [child("A"), child("E"), child("B", case("2023-05-01"))]})
+    tables, findings = read(folder)
+    assert [(file, column) for file, _, column in told(findings, "cin-no-details")] == [
+        ("cin_2023.xml", "CINdetails"), ("cin_2024.xml", "CINdetails"), ("cin_2024.xml", "CINdetails"),
+    ]  # fmt: skip
+    assert tables.referrals["child"].to_list() == ["A", "B"]
+    # A referral that cannot be read is told as such, and not as none.
+    _, findings = read(write(tmp_path, {2023: [child("A", case("not a day"))], 2024: [child("B", case("2023-05-01"))]}))
+    assert "cin-no-details" not in findings.counts()

@@ -176,3 +176,17 @@ def test_no_value_of_any_cell_is_on_the_page_or_in_the_table(tmp_path: Path) -> 
 def test_the_page_is_the_same_whatever_the_children_are_called_and_whoever_they_are(tmp_path: Path) -> None:
     other = {"a": "ZKEY1", "b": "MKEY2", "c": "AKEY3", "d": "QKEY4", "e": "BKEY5", "m": "2", "f": "1", "w": "MWBC"}
     assert pages(tmp_path / "a", CELLS) == pages(tmp_path / "b", other)
+
+
+def test_what_is_told_twice_stands_apart_from_what_was_lost() -> None:
+    findings = Findings()
+    file = findings.file("episodes.csv")
+    again = Rule("t-again", "The row is told again.", "The later row was used.", effect="repeated")
+    for row in range(2, 12):
+        findings.add(again, file, row)
+    findings.add(LEAVE, file, 12)
+    page = quality_page(findings, {})
+    assert re.search(r"Not used</th><td[^>]*>1</td><td[^>]*>1<", page)
+    assert re.search(r"Told twice, used once</th><td[^>]*>1</td><td[^>]*>10<", page)
+    # What was lost comes first, however much is told twice.
+    assert page.index('id="t-leave"') < page.index('id="t-again"')
