@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+import polars as pl
 
 from abm.errors import CareError
 from abm.journey import JOURNEY
@@ -74,8 +75,10 @@ def refuse_an_area_without_a_start(statistics: Statistics, area: Area) -> None:
     for figure in STARTS_WITH:
         if figure in known:
             continue
-        later = [year for measure in STARTS_WITH for year in statistics.cells(area, measure)]
-        if not later or min(later) > start:
+        later = statistics.cells(area, figure)
+        if statistics.frame.filter((pl.col("measure") == figure) & (pl.col("year") == start)).is_empty():
+            why = "The table has it of no area for that year. Build a fuller one ('journeys statistics build --onto')"
+        elif not later or min(later) > start:
             since = f"its first are of {min(later)}" if later else "it has none of any year"
             why = f"The likely reason: the area was made later, out of others ({since})"
         else:

@@ -225,6 +225,10 @@ def test_an_area_that_is_not_there_at_the_start_is_told_why(statistics: Statisti
     said = refused("run", "Blackpool", "--statistics", small)
     assert "There is no 'cpp_at_31_march' of Blackpool for 2020" in said
     assert "too small to be published" in said
+    begins = without(
+        statistics, work / "begins.csv", (pl.col("measure") == "cla_at_31_march") & (pl.col("year") <= 2020)
+    )
+    assert "The table has it of no area for that year" in refused("run", "Blackpool", "--statistics", begins)
 
 
 def test_a_table_that_ends_early_is_said_and_not_tested(
