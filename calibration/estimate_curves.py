@@ -28,7 +28,7 @@ from calibration.estimate_log import Log
 
 Array = NDArray[np.float64]
 STILL = "still there"
-COLUMNS = ("curve", "series", "week", "share", "low", "high", "at_risk", "events")
+COLUMNS = ("curve", "series", "week", "share", "low", "high", "at_risk", "events", "least", "most")
 FEWEST_AT_RISK = 10
 """A curve ends where fewer children are at risk."""
 FEWEST_EVENTS = 10
@@ -180,7 +180,9 @@ def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float
 
     Where fewer are at risk in the first week there is no curve, however many come into sight later. `series` is STILL
     or a way out; `events` are those since the row before, of this series. With `hide` a series has a row only after
-    FEWEST_EVENTS more of its events, shares have three digits, and `at_risk` is in tens.
+    FEWEST_EVENTS more of its events, shares have three digits, and `at_risk` is in tens. `least` and `most` are what
+    the share is at least and at most from the row's week to before that of the series' next row: both are the share,
+    but with `hide`, where steps between two rows are not told; null after the last row, where nothing is told.
 
     Errors
     ------
@@ -200,9 +202,14 @@ def curve_frame(curve: Curve, found: Spells, *, hide: bool = False, level: float
             frames.append(_series(curve.key, label, at, n, by_way[:, number], share, least, most, 0.0, hide))
     frame = pl.concat(frames)
     if not hide:
-        return frame
+        return frame.with_columns(pl.col("share").alias("least"), pl.col("share").alias("most"))
     # Numbers at risk in two weeks, one after the other, would tell how many left in the one.
-    return frame.with_columns(pl.col("share", "low", "high").round(3), pl.col("at_risk") // 10 * 10)
+    frame = frame.with_columns(pl.col("share", "low", "high").round(3), pl.col("at_risk") // 10 * 10)
+    falls, following = pl.col("series") == STILL, pl.col("share").shift(-1).over("series")
+    return frame.with_columns(
+        pl.when(falls).then(following).otherwise("share").alias("least"),
+        pl.when(falls).then("share").otherwise(following).alias("most"),
+    )
 
 
 def _until_few(found: Spells) -> Spells:
@@ -334,5 +341,5 @@ def curves(log: Log, *, hide: bool = False, which: tuple[Curve, ...] = CURVES) -
 
 _SCHEMA = {
     "curve": pl.String, "series": pl.String, "week": pl.Int64, "share": pl.Float64, "low": pl.Float64,
-    "high": pl.Float64, "at_risk": pl.Int64, "events": pl.Int64,
+    "high": pl.Float64, "at_risk": pl.Int64, "events": pl.Int64, "least": pl.Float64, "most": pl.Float64,
 }  # fmt: skip

@@ -50,6 +50,10 @@ GAPS = (
     "Who came and left within them is told nowhere, and of those who were there before, when and how they left. So "
     "their weeks are not watched: nothing in them is counted, and what no later file has is taken to have ended then."
 )
+NEARLY_ALL = 0.95
+"""Share of looked-after children who are to be found in the other return; assumed, the census is to hold them all."""
+FEW_LINKED = "What the link lacks"
+NOT_IN_BOTH = " (In simulated files, children in care from before them are in the SSDA903 alone.)"
 WHAT_SIMULATED = "An event log put together from files that 'journeys returns write' made: no child in it is real."
 NOT_A_RETURN = Rule(
     "file-not-a-return",
@@ -223,6 +227,11 @@ def _about(
         both = _in_both(observed)
         looked_after = observed.keys.filter(pl.col("care") != "").height
         told["Looked-after children who are in both returns"] = f"{both:,} of {looked_after:,}"
+        if both < NEARLY_ALL * looked_after:
+            told[FEW_LINKED] = (
+                f"Only {100 * both / looked_after:.0f}% of the looked-after children were found in the other return, "
+                "and nearly all should be: each one who is missing there makes coming into care look rarer than it is."
+            )
         if link.pairs is not None:
             told["Children linked"] = f"{both:,} of {link.pairs.height:,} in the table of links"
     return told
@@ -263,9 +272,11 @@ def _is_simulated(files: dict[str, list[Path]], observed: Observed) -> bool:
 
 
 def _told(findings: Findings, target: Path, about: dict[str, str], *, simulated: bool) -> list[str]:
-    lines = [f"{name}: {words}" for name, words in about.items()]
+    lines = [f"{name}: {words}" for name, words in about.items() if name != FEW_LINKED]
     counts = findings.counts()
     lines.append(f"Findings: {sum(counts.values()):,} of {len(counts)} kinds.")
+    if FEW_LINKED in about:
+        lines.append(f"Take care: {about[FEW_LINKED]}{NOT_IN_BOTH if simulated else ''}")
     for code in sorted({MANY_BEFORE_903.code, MANY_BEFORE_CIN.code} & set(counts)):
         rule = findings.rule(code)
         lines.append(f"Take care: {rule.sentence} {rule.action}")

@@ -6,6 +6,7 @@ import builtins
 import random
 
 import numpy as np
+import polars as pl
 import pytest
 
 from abm.errors import CareError
@@ -304,3 +305,25 @@ def test_without_lifelines_the_extra_is_named(monkeypatch):
     with pytest.raises(CareError, match="lifelines") as told:
         curve_frame(WAYS, some_spells(1))
     assert "journeys-abm[fit]" in told.value.remedy
+
+
+def test_rows_say_between_what_the_share_lies_up_to_the_next_one():
+    """With hidden steps the true share of every week lies between `least` and `most`; to read `share` on is wrong."""
+    found = some_spells(6, n=600)
+    full, hidden = curve_frame(WAYS, found), curve_frame(WAYS, found, hide=True)
+    assert full["least"].equals(full["share"], check_names=False)
+    assert full["most"].equals(full["share"], check_names=False)
+    differs = weeks = 0
+    for name in hidden["series"].unique(maintain_order=True):
+        true, rows = full.filter(series=name), hidden.filter(series=name)
+        for row, until in zip(rows.rows(named=True), [*rows["week"][1:], None], strict=True):
+            if until is None:
+                assert None in (row["least"], row["most"])
+                continue
+            for week in range(row["week"], until):
+                share = true.filter(pl.col("week") <= week)["share"][-1]
+                assert row["least"] - 0.0005 <= share <= row["most"] + 0.0005, (name, week)
+                differs += abs(share - row["share"]) > 0.01
+                weeks += 1
+    assert weeks > 30
+    assert differs > 5

@@ -130,6 +130,17 @@ def test_links_between_returns(written: Path, read: Path, tmp_path: Path):
     assert f"of {len(keys):,} in the table of links" in ended.stdout
     heights = [pl.read_parquet(folder / results.EVENTS).height for folder in (tmp_path / "linked", read)]
     assert heights[0] == heights[1]
+    # Where some are not found in the other return, that is a warning, and stands on the page.
+    few = keys[: len(keys) // 2]
+    table.write_text("child;lachildid\n" + "".join(f"{key};{key.replace('SIM', 'cin')}\n" for key in few))
+    half = journeys("returns", "read", folder, "--link", table, "--to", tmp_path / "half")
+    assert half.exit_code == 0, half.output
+    found = re.search(r"both returns: ([\d,]+) of ([\d,]+)", half.stdout)
+    assert found is not None
+    both, looked_after = (int(told.replace(",", "")) for told in found.groups())
+    warned = f"Only {100 * both / looked_after:.0f}% of the looked-after children were found in the other return"
+    assert f"Take care: {warned}" in half.stdout
+    assert warned in (tmp_path / "half" / "quality.html").read_text(encoding="utf-8")
     table.write_text("CHILD,LAchildID\nA,B\nC,D\n a,E\n")
     assert "row 2" in refused("returns", "read", folder, "--link", table, "--to", tmp_path / "twice")
     ended = journeys("returns", "read", folder, "--to", tmp_path / "none")
