@@ -27,6 +27,8 @@ BANNER = (
 AIM, HOLDS = 0.10, (0.75, 0.85)
 """What was aimed at: nearer than the best simple method by this share; 80% intervals that hold so often."""
 _SHOWN_AREAS = 12
+FEW = 20
+"""With fewer authorities nothing is said of an interval over authorities, nor of what was aimed at over all."""
 
 
 def backtest_page(made: Backtest, table: str) -> str:
@@ -63,10 +65,22 @@ def _headline(made: Backtest) -> list[str]:
             told = (
                 f"<strong>a simple method wins: {best} is nearer than ours by {-share:.1f}% of its own error</strong>"
             )
+        if made.areas < FEW:
+            lines.append(f"{_ahead(ahead)}: {told}.")
+            continue
         reached = "" if not aimed else f" The aim of {AIM:.0%} is {'' if share >= 100 * AIM else 'not '}reached."
         lines.append(f"{_ahead(ahead)}: {told} (90% interval over areas: {low:.1f} to {high:.1f}%).{reached}")
+    if made.areas < FEW:
+        few = "one authority" if made.areas == 1 else f"{made.areas} authorities"
+        lines.append(
+            f"These are the few forecasts of {few}: much of such a margin is chance, and the best simple method was "
+            "chosen after the event. How good the forecasts are is told by all authorities together "
+            "('journeys backtest england'; measured in the documentation, 'How good the forecasts are')."
+        )
     held = made.points.filter(pl.col("method") == OURS)["inside_80"].mean()
-    if isinstance(held, float):
+    if isinstance(held, float) and made.areas < FEW:
+        lines.append(f"Our 80% intervals held {held:.0%} of what came.")
+    elif isinstance(held, float):
         inside = HOLDS[0] <= held <= HOLDS[1]
         lines.append(
             f"Our 80% intervals held {held:.1%} of what came; the aim, {HOLDS[0]:.0%} to {HOLDS[1]:.0%}, is "
@@ -123,7 +137,7 @@ def _by_figure(made: Backtest) -> str:
             share, low, high = (float(row[k]) for k in ("margin", "low", "high"))  # type: ignore[arg-type]
             rows.append(
                 (escape(label_of(figure)), str(ahead), _number(row["ours"], 2), escape(str(row["best"])),
-                 _number(row["theirs"], 2), f"{100 * share:+.1f}%", f"{100 * low:+.1f} to {100 * high:+.1f}%",
+                 _number(row["theirs"], 2), f"{100 * share:+.1f}%", _over(made, low, high),
                  "ours" if share > 0 else "a simple method")
             )  # fmt: skip
             names.append(OURS if share > 0 else "")
@@ -209,7 +223,7 @@ def _late(made: Backtest) -> str:
             escape(str(best)),
             _number(b, 3),
             f"{100 * m:+.1f}%",
-            f"{100 * lo:+.1f} to {100 * hi:+.1f}%",
+            _over(made, lo, hi),
         )
         for h, best, a, b, m, lo, hi in frame.filter(pl.col("figure") == ALL)
         .select("years_ahead", "best", "ours", "theirs", "margin", "low", "high")
@@ -283,6 +297,10 @@ def _how(made: Backtest) -> str:
 def _row(frame: pl.DataFrame, figure: str, ahead: int) -> dict[str, object] | None:
     rows = frame.filter((pl.col("figure") == figure) & (pl.col("years_ahead") == ahead))
     return rows.row(0, named=True) if rows.height else None
+
+
+def _over(made: Backtest, low: float, high: float) -> str:
+    return "too few" if made.areas < FEW else f"{100 * low:+.1f} to {100 * high:+.1f}%"
 
 
 def _ahead(years: int) -> str:

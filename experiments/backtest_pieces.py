@@ -14,6 +14,7 @@ STYLE = """
 li { max-width: 46em; }
 .pair { display: flex; flex-wrap: wrap; gap: 20px 40px; align-items: flex-start; margin-bottom: 20px; }
 .pair > * { flex: 1 1 340px; min-width: 0; }
+.pair > .scroll { flex: 1 1 620px; }
 .pair svg { width: 100%; height: auto; max-width: 560px; }
 tbody th { min-width: 9em; }
 svg text { font-size: 13px; fill: var(--ink); }

@@ -105,6 +105,16 @@ def test_the_page_says_where_a_simple_method_wins(made):
     assert "No simple method wins" in page
 
 
+def test_the_page_of_a_few_authorities_claims_nothing_of_all(made):
+    few = backtest_page(made, "t.csv")
+    many = backtest_page(backtesting.Backtest(**{**made.__dict__, "areas": 40}), "t.csv")
+    assert "much of such a margin is chance" in few
+    assert "much of such a margin is chance" not in many
+    for words in ("The aim of 10% is", "90% interval over areas", "the aim, 75% to 85%"):
+        assert words not in few
+        assert words in many
+
+
 def test_an_areas_file_is_read_as_it_was_written_and_never_for_another_table(desk, tmp_path):
     past = a_past(desk, "E06000009")
     path = tmp_path / "E06000009"
