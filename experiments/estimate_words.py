@@ -11,7 +11,7 @@ NAMES = {NEED: "children in need", CARE: "looked-after children"}
 
 def in_care_words(here: str, unknown: str) -> str:
     """Return how many children are in care at first, and of how many since when is not known."""
-    return f"{here}, since when is not known: {unknown} (their time in care says nothing of bands of time)"
+    return f"{here}, since when is not known: {unknown} (not used for rates by time in care, nor for its curve)"
 
 
 def gap_words(gaps: Iterable[tuple[int, int, int]], first_year: int | None) -> list[str]:

@@ -210,7 +210,9 @@ def _ended_enquiries(enquiries: pl.DataFrame, assessments: pl.DataFrame, plans: 
         enquiries.join(unfinished, on=_OF_REFERRAL, how="left", maintain_order="left")
         .join(planned, on=_OF_REFERRAL, how="left", maintain_order="left")
     )  # fmt: skip
-    going_on = pl.col("assessed").fill_null(False) & pl.col("closed").is_null()
+    # That a case was closed in a year without a census says nothing of what went on before.
+    still_open = pl.col("closed").is_null() | (pl.col("closure_reason") == UNSEEN).fill_null(False)
+    going_on = pl.col("assessed").fill_null(False) & still_open
     going_on = going_on | (pl.col("planned_at") >= pl.col("started")).fill_null(False)
     cap = after_working_days(enquiries["started"], CONFERENCE_WITHIN)
     capped = ended.is_null() & ~going_on & (pl.col("closed").is_null() | (pl.col("closed") > cap))
