@@ -25,7 +25,7 @@ from calibration.estimate_log import Log, read_log
 from calibration.estimate_shrinkage import MOST
 from calibration.rates import NATIONAL_RATES, RateBook, read_rates, write_rates
 from experiments.estimate_page import curves_page
-from experiments.estimate_words import gap_words, in_care_words
+from experiments.estimate_words import FEW_LINKED, gap_words, in_care_words
 from experiments.results import writing
 
 RATES, CURVES, PAGE, BOOK, ABOUT = "rates.csv", "curves.csv", "curves.html", "book.csv", "estimate.json"
@@ -86,6 +86,8 @@ def estimate_folder(
     banner = SIMULATED if not log.observed else SHOWN if hide else INSIDE
     source = f"Estimated from {'returns' if log.observed else 'a simulated log'}{area and f' of {area}'}"
     notes = _notes(log, first_year if isinstance(first_year, int) else None, hide)
+    few_linked = manifest.get("about", {}).get(FEW_LINKED)
+    notes += [str(few_linked)] if few_linked else []
     files = [RATES, CURVES, PAGE, *([] if hide else [BOOK])]
     with writing(to):
         to.mkdir(parents=True, exist_ok=True)

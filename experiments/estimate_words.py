@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from calibration.estimate_log import CARE, NEED
 
+FEW_LINKED = "What the link lacks"
+"""Under this name the manifest of a log tells that few children were found in both returns."""
 NAMES = {NEED: "children in need", CARE: "looked-after children"}
 
 

@@ -33,7 +33,7 @@ from calibration.returns.synthetic_cin import RETURN as OF_NEED
 from calibration.returns.synthetic_cin import write_cin
 from calibration.returns.tables import CareTables, NeedTables
 from experiments import results
-from experiments.estimate_words import in_care_words
+from experiments.estimate_words import FEW_LINKED, in_care_words
 
 SSDA903, CIN, ANNEX_A = "SSDA903", "CIN Census", "Annex A"
 READERS: tuple[tuple[str, Callable[[Path], bool]], ...] = (
@@ -52,7 +52,6 @@ GAPS = (
 )
 NEARLY_ALL = 0.95
 """Share of looked-after children who are to be found in the other return; assumed, the census is to hold them all."""
-FEW_LINKED = "What the link lacks"
 NOT_IN_BOTH = " (In simulated files, children in care from before them are in the SSDA903 alone.)"
 WHAT_SIMULATED = "An event log put together from files that 'journeys returns write' made: no child in it is real."
 NOT_A_RETURN = Rule(

@@ -141,6 +141,8 @@ def test_links_between_returns(written: Path, read: Path, tmp_path: Path):
     warned = f"Only {100 * both / looked_after:.0f}% of the looked-after children were found in the other return"
     assert f"Take care: {warned}" in half.stdout
     assert warned in (tmp_path / "half" / "quality.html").read_text(encoding="utf-8")
+    rates = journeys("returns", "estimate", tmp_path / "half", "--to", tmp_path / "rates")
+    assert warned in rates.stdout
     table.write_text("CHILD,LAchildID\nA,B\nC,D\n a,E\n")
     assert "row 2" in refused("returns", "read", folder, "--link", table, "--to", tmp_path / "twice")
     ended = journeys("returns", "read", folder, "--to", tmp_path / "none")
