@@ -200,7 +200,7 @@ def assemble(
     return Observed(
         journey, population, rows, inferred, first_year, n_weeks, seen_from, np.maximum(seen_to, seen_from),
         sees, known, people.select("care", "need"), told,
-        gaps_of(care, need, first_year),
+        gaps_of(care, need, first_year, n_weeks),
     )  # fmt: skip
 
 

@@ -55,7 +55,9 @@ def window(care: CareTables | None, need: NeedTables | None) -> tuple[int, int, 
     return first_year, first_week, n_weeks
 
 
-def gaps_of(care: CareTables | None, need: NeedTables | None, first_year: int) -> tuple[tuple[int, int, int], ...]:
+def gaps_of(
+    care: CareTables | None, need: NeedTables | None, first_year: int, n_weeks: int
+) -> tuple[tuple[int, int, int], ...]:
     """Return (NEED or CARE, from week, to before) of years between others of which that return was not read.
 
     Nobody who left in such a year is told of, but all who stayed are: these weeks are not watched.
@@ -64,7 +66,8 @@ def gaps_of(care: CareTables | None, need: NeedTables | None, first_year: int) -
     for tables, by in ((need, NEED), (care, CARE)):
         for before, after in pairwise(tables.years if tables is not None else ()):
             begin, end = (before - first_year + 1) * WEEKS_PER_YEAR, (after - first_year) * WEEKS_PER_YEAR
-            if end > max(begin, 0):
+            begin, end = max(begin, 0), min(end, n_weeks)
+            if end > begin:
                 found.append((by, begin, end))
     return tuple(found)
 

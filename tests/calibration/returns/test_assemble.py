@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -536,3 +537,23 @@ def test_a_case_open_before_the_first_file_is_known_only_by_what_began_before_it
     assert {key: known[key] for key in "ABCE"} == {"A": False, "B": False, "C": True, "E": True}
     for key in "ABC":
         assert entry(observed, key)[0] == "being_assessed"
+
+
+def test_years_without_a_file_are_told_as_weeks_within_the_log():
+    """Care of 2020, 2022 and 2024 with need of 2022, 2023 and 2026: the log has the years 2022 to 2024."""
+    of_care = replace(
+        care({"A": BORN}, ("A", MAY, JULY, "S", "U6", "E4A"), begin=D(2019, 4, 1)), years=(2020, 2022, 2024)
+    )
+    of_need = replace(need({"B": BORN}, referrals=[referral(child="B")], end=D(2026, 3, 31)), years=(2022, 2023, 2026))
+    observed, _ = log(of_care, of_need)
+    assert (observed.first_year, observed.n_weeks) == (2022, 156)
+    assert observed.gaps == ((NEED, 104, 156), (CARE, 52, 104))
+
+
+def test_care_that_began_in_a_year_without_a_file_is_known_from_its_first_episode_on():
+    """The first that is told is a move: care began then or before, which is marked as filled in."""
+    observed, _ = log(care({"A": BORN}, ("A", JUNE, JULY, "P", "U6", "E4A")))
+    assert words(observed, "A") == [
+        f"{W_JUNE} was_referred*", f"{W_JUNE} came_into_care*", f"{W_JUNE} placed_with_foster_carers*",
+        f"{W_JULY} returned_home_planned",
+    ]  # fmt: skip
