@@ -112,8 +112,7 @@ def _mid_years(counted: dict[int, Array], totals: dict[int, float], first: int, 
     scale = {year: totals[year] / cohorts(counted, year).sum() for year in totals if year <= last_counted}
     # Years without a total of their own are scaled as the nearest that has one; with none, they stand as counted.
     mid_years = {
-        year: cohorts(counted, year)
-        * (scale[min(scale, key=lambda known: (abs(known - year), known))] if scale else 1)
+        year: cohorts(counted, year) * (scale[min(scale, key=lambda known: (abs(known - year), known))] if scale else 1)
         for year in range(min(first, last_counted), last_counted + 1)
     }
     for year in range(last_counted + 1, last + 1):
