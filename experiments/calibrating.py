@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from abm.errors import CareError
 from calibration.fit import LAST_FITTED, LAST_YEAR
 from calibration.fitted import SavedFit, load_fit, save_fit
 from calibration.posterior.draws import DRAWS, AreaDraws, load_draws, save_draws
@@ -37,15 +38,25 @@ def how_many(fits: Mapping[str, Path], asked: int | None, *, point: bool) -> tup
         Folders of the fits that are given, by area.
     asked
         How many, if it is said.
+
+    Errors
+    ------
+    CareError
+        When draws that rest on judgements would be replaced by others that do not.
     """
     if point:
         return 0, {}
-    there = {
-        code: len(load_draws(folder, load_fit(folder).fitted)) for code, folder in fits.items() if has_draws(folder)
-    }
+    there = {code: load_draws(folder, load_fit(folder).fitted) for code, folder in fits.items() if has_draws(folder)}
     if asked is None and len(there) < len(fits):
         return 0, {}
-    used = {code for code, n in there.items() if asked in (None, n)}
+    for code, draws in there.items():
+        if asked not in (None, len(draws)) and draws.made.get("judgements"):
+            raise CareError(
+                f"The {len(draws)} draws beside this fit rest on judgements, and {asked} new ones would not",
+                str(fits[code]),
+                f"Leave --draws out, or make them with 'journeys calibrate {code} --draws {asked} --judgements FILE'",
+            )
+    used = {code for code, draws in there.items() if asked in (None, len(draws))}
     return asked or plan.DRAWS, {code: mark_of_draws(fits[code]) for code in sorted(used)}
 
 

@@ -109,6 +109,15 @@ def calibrate(
             "Such a fit rests on small numbers about children: keep it inside the authority.",
         ),
     ] = None,
+    judgements: Annotated[
+        Path | None,
+        typer.Option(
+            "--judgements",
+            metavar="FILE",
+            help="What people judge of the area, as quantiles in a TOML file: taken into its draws beside published "
+            "figures (one area).",
+        ),
+    ] = None,
     workers: WorkersOption = 2,
     processes: ProcessesOption = None,
     statistics: StatisticsOption = None,
@@ -125,8 +134,15 @@ def calibrate(
     n_draws = _draws(draws, point)
     table = _statistics(statistics)
     plan = Plan(tuple(areas))
-    if plan.several and rates is not None:
-        raise CareError("--rates are those of one area", "journeys calibrate", "Name that area alone, or leave it out")
+    for option, given in (("--rates", rates), ("--judgements", judgements)):
+        if plan.several and given is not None:
+            raise CareError(
+                f"{option} are those of one area", "journeys calibrate", "Name that area alone, or leave it out"
+            )
+    if judgements is not None and not n_draws:
+        raise CareError(
+            "Judgements are taken into draws, and with --point there are none", "--judgements", "Leave --point out"
+        )
     if plan.several:
         target = to or Path("results", f"{ALL}-fits" if plan.england else "fits")
         from experiments import calibrating
@@ -148,13 +164,20 @@ def calibrate(
         from experiments.estimate_jobs import read_book
 
         book = read_book(rates)
+    judged = None
+    if judgements is not None:
+        from experiments.parameter_draws import read_judged
+
+        judged = read_judged(judgements)
     with Progress() as progress:
-        made = jobs.calibrate(table, found, target, until, workers, progress, n_draws, book)
+        made = jobs.calibrate(table, found, target, until, workers, progress, n_draws, book, judged)
     years = tuple(range(made.fitted.scenario.first_year, made.fitted.fitted_to + 1))
     if made.fitted.fitted_to < until:
         print(f"Fitted up to {made.fitted.fitted_to}: nothing after that year that a fit needs is in the table.")
     title = f"{found.name}: the fit, less what was published, in percent of it"
     print_residuals(jobs.residuals_of_fit(made), years, title)
+    for line in () if judged is None else judged.in_words():
+        print(line)
     beside = f", with {n_draws} draws of its parameters" if n_draws else ""
     print(f"The fit is in {target}{beside}. Simulate it with: journeys run {found.code} --fit {target}")
 

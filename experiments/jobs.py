@@ -97,15 +97,18 @@ def last_year_published(statistics: Statistics, area: Area) -> int:
 
 def calibrate(
     statistics: Statistics, area: Area, target: Path, fitted_to: int, workers: int, say: Say, draws: int = 0,
-    book: RateBook | None = None,
+    book: RateBook | None = None, judged: parameter_draws.Judged | None = None,
 ) -> SavedFit:  # fmt: skip
-    """Fit an area and write the fit into a folder, with draws of its parameters if any are wanted."""
+    """Fit an area and write the fit into a folder, with draws of its parameters if any are wanted.
+
+    What people judge (`judged`) is part of what is believed before figures are seen, so it shapes draws, not the fit.
+    """
     with results.new_folder(target) as folder:
         made = fit(statistics, area, say, fitted_to=fitted_to, workers=workers, book=book)
         drawn = None
         if draws:
             found = parameter_draws.figures_behind(statistics, made)
-            drawn = parameter_draws.draws_of(made.fitted, draws, say, workers=workers, found=found)
+            drawn = parameter_draws.draws_of(made.fitted, draws, say, workers=workers, found=found, judged=judged)
         say("writing", 0.0)
         with results.writing(target):
             save_fit(made, folder)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
+from calibration.elicit import Judgement
 from calibration.fit import FIRST_YEAR, Fitted
 from calibration.fitted import SavedFit
 from calibration.posterior.draws import AreaDraws
@@ -20,11 +23,48 @@ SEED = 1
 """Of the draws; that of the runs has nothing to do with it."""
 WITH_ABC = "history matching, a sequential ABC run (pyABC) and moves, held against runs of the simulation"
 WITHOUT_ABC = "moves from a Gaussian around the fit, held against runs of the simulation (pyABC is not installed)"
+FAR_OFF = 0.1
+"""A judged quantile that its distribution misses by more than this share is told."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A file of judgements: its name and digest are kept with the draws, who judged is not."""
+
+    judgements: tuple[Judgement, ...]
+    file: str
+    sha256: str
+
+    def told(self) -> dict[str, Any]:
+        """Return what is kept with the draws."""
+        return {"file": self.file, "sha256": self.sha256, "about": [each.about for each in self.judgements]}
+
+    def in_words(self) -> list[str]:
+        """Return in sentences what is taken in, and which judged quantiles no such distribution holds."""
+        n = len(self.judgements)
+        lines = [f"Taken in: {n} judgement{'s' if n > 1 else ''} of '{self.file}'."]
+        for each in self.judgements:
+            most = float(abs(each.misses).max())
+            if most > FAR_OFF:
+                lines.append(
+                    f"The {each.family} distribution that stands for {each.where} ('{each.about}') misses what was "
+                    f"judged by up to {most:.0%}: look at its quantiles, or name another family."
+                )
+        return lines
+
+
+def read_judged(path: Path) -> Judged:
+    """Read a file of judgements about levers and forms; see `calibration.elicit.read_judgements`."""
+    from abm.files import sha256_of
+    from calibration.elicit import read_judgements
+    from calibration.posterior.priors import JUDGED
+
+    return Judged(read_judgements(path, JUDGED), path.name, sha256_of(path))
 
 
 def draws_of(
     fitted: Fitted, n: int, say: Callable[[str, float], None], *, workers: int = 1,
-    found: Sequence[Target] | None = None,
+    found: Sequence[Target] | None = None, judged: Judged | None = None,
 ) -> AreaDraws:  # fmt: skip
     """Return `n` draws of equal weight of the parameters of a fitted area, its years ahead among them.
 
@@ -32,6 +72,8 @@ def draws_of(
     ----------
     found
         The published figures of the fitted years, also those that must not be shown; those of the fit if None.
+    judged
+        What people judge of the area's factors and forms, if anything.
     """
     from calibration.pooling import process_until
     from calibration.posterior.area import draw_area
@@ -39,14 +81,19 @@ def draws_of(
     say(STEP, 0.0)
     process, with_abc = process_until(max(fitted.fitted_to, FIRST_UNTIL)), find_spec("pyabc") is not None
     draws = draw_area(
-        fitted, found=found, process=process, n_draws=n, seed=SEED, workers=workers, with_abc=with_abc,
-        progress=lambda _what, part: say(STEP, part),
+        fitted, found=found, judgements=judged.judgements if judged else (), process=process, n_draws=n, seed=SEED,
+        workers=workers, with_abc=with_abc, progress=lambda _what, part: say(STEP, part),
     )  # fmt: skip
     told = {
         "how": WITH_ABC if with_abc else WITHOUT_ABC,
         "ahead": f"factors move as those of {process.n_areas} areas did up to {process.until}",
     }
-    return replace(draws, made=told | dict(draws.made))
+    made = told | dict(draws.made)
+    if judged is not None:
+        n_judged = len(judged.judgements)
+        made["how"] += f"; with {n_judged} judgement{'s' if n_judged > 1 else ''} of people, of '{judged.file}'"
+        made["judgements"] = judged.told()
+    return replace(draws, made=made)
 
 
 def quick_draws_of(fitted: Fitted, n: int, say: Callable[[str, float], None]) -> AreaDraws:
