@@ -27,6 +27,11 @@ BANNER = (
 AIM, HOLDS = 0.10, (0.75, 0.85)
 """What was aimed at: nearer than the best simple method by this share; 80% intervals that hold so often."""
 _SHOWN_AREAS = 12
+OTHER_FORECAST = (
+    "<p><code>journeys run</code> carries every chance of the area ahead in another way, and gives other numbers for "
+    "the same years, at times outside these intervals. The forecasts here are the ones that were held against what "
+    "happened in all authorities; those of a run are there to see what follows from a change.</p>"
+)
 FEW = 20
 """With fewer authorities nothing is said of an interval over authorities, nor of what was aimed at over all."""
 
@@ -244,9 +249,9 @@ def _areas(made: Backtest) -> str:
     if len(codes) > _SHOWN_AREAS:
         return (
             "<h2>What is ahead</h2><p>Forecasts of every area from its own last year on, with 50, 80 and 90% "
-            "intervals, are in <code>forecasts.csv</code> beside this page.</p>"
+            "intervals, are in <code>forecasts.csv</code> beside this page.</p>" + OTHER_FORECAST
         )
-    out = ["<h2>What is ahead</h2>"]
+    out = ["<h2>What is ahead</h2>", OTHER_FORECAST]
     for code in codes:
         mine = made.ahead.filter(pl.col("code") == code)
         rows = [
@@ -257,7 +262,7 @@ def _areas(made: Backtest) -> str:
         stock = mine.filter(pl.col("figure") == FIGURES[0])
         out.append(
             pair(
-                fan(f"{mine['area'][0]}: {LABELS[0].lower()}", stock),
+                fan(f"{mine['area'][0]}: {LABELS[0][0].lower()}{LABELS[0][1:]}", stock),
                 table(f"{mine['area'][0]}, from 31 March {mine['origin'][0]} on", head, rows, [""] * len(rows)),
             )
         )
@@ -273,7 +278,7 @@ def _how(made: Backtest) -> str:
             for (t, figure, ahead), one in sorted(made.lessons.items())
             if t == origin and ahead == min(2, AHEAD)
         ]
-        head = ("Figure", *map(escape, VIEWS), "last value (before blending)")
+        head = ("Figure", *VIEWS, "last value (before blending)")
         told = table(f"Weights at 31 March {origin}, two years ahead", head, rows, [""] * len(rows))
     left = itemised(f"{escape(n)} ({c}): {escape(why)}" for c, n, why in made.left_out)
     source = (

@@ -1,4 +1,4 @@
-"""The job of `journeys backtest` and `journeys forecast`: work areas out, learn, forecast, score, write.
+"""The job of `journeys backtest`: work areas out, learn, forecast, score, write.
 
 What is worked out of an area is kept in the folder `areas` beside the results, one file each, so that a run that was
 stopped goes on, and a second one with the same table is quick.

@@ -21,6 +21,7 @@ from abm.siblings import (
     SAME_KIND_OF_HOME,
     sibling_figures,
 )
+from experiments.compare.metrics import OF_RUNS
 
 Array = NDArray[np.float64]
 ENVIRONMENT, HOMES = "environment: ", "places: "
@@ -60,7 +61,7 @@ def weekly_summary(weekly: pl.LazyFrame, beside: str, n_runs: int, what: str) ->
     for name in names:
         # One at a time: neither their number nor that of the runs matters for the memory.
         values = weekly.select(name).collect()[name].to_numpy().reshape(n_runs, -1)
-        low, p5, median, p95, high = np.quantile(values, (0.0, 0.05, 0.5, 0.95, 1.0), axis=0)
+        low, p5, median, p95, high = np.quantile(values, (0.0, 0.05, 0.5, 0.95, 1.0), axis=0, method=OF_RUNS)
         parts.append(
             pl.DataFrame(
                 {

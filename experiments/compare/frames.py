@@ -13,7 +13,7 @@ from abm.outputs import OUTPUTS
 from calibration.fit import Fitted
 from calibration.readings import SOLVED
 from calibration.targets import Target
-from experiments.compare.metrics import metrics_frame
+from experiments.compare.metrics import OF_RUNS, metrics_frame
 
 Array = NDArray[np.float64]
 Points = dict[str, dict[int, float]]
@@ -133,7 +133,7 @@ def quantile(values: Array, q: float) -> Array:
     out = np.full(values.shape[1], np.nan)
     known = np.isfinite(values).all(axis=0)
     if known.any():
-        out[known] = np.quantile(values[:, known], q, axis=0)
+        out[known] = np.quantile(values[:, known], q, axis=0, method=OF_RUNS)
     return out
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+OF_RUNS: Literal["weibull"] = "weibull"
+"""How numpy takes quantiles over runs: so that one more run lies between the 5% and the 95% quantile nine times in ten.
+Its default would have it there eight times in ten with 20 runs, and runs with draws stand for what is not known."""
 BANDS = (50, 80, 90)
 """Central bands over runs of which the coverage is told, in percent."""
 SCORED = 90
@@ -123,7 +126,7 @@ def band_measures(published: Array, runs: Array) -> dict[str, float | None]:
     out: dict[str, float | None] = {}
     for band in BANDS:
         alpha = 1 - band / 100
-        low, high = np.quantile(runs, [alpha / 2, 1 - alpha / 2], axis=0)
+        low, high = np.quantile(runs, [alpha / 2, 1 - alpha / 2], axis=0, method=OF_RUNS)
         out[f"coverage{band}"] = float(((published >= low) & (published <= high)).mean())
         if band == SCORED:
             outside = np.maximum(low - published, 0) + np.maximum(published - high, 0)

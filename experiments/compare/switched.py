@@ -27,6 +27,7 @@ from experiments import mechanisms, results
 from experiments.asked import BEHAVIOURS, CLOCKS, FAMILIES, PLACES
 from experiments.beside import SIBLINGS
 from experiments.compare.frames import bounds
+from experiments.compare.metrics import OF_RUNS
 from experiments.report.drawing import drawing
 from experiments.run import SD_BEHAVING
 
@@ -186,7 +187,7 @@ def _over_runs(rows: pl.DataFrame, n_runs: int, name: str) -> Line:
     simulated = rows.filter(pl.col("series") == "abm")
     low, high = (0.05, 0.95) if bounds(n_runs)[0] == "p5" else (0.0, 1.0)
     values = [part["value"].to_numpy() for part in simulated.partition_by("year", maintain_order=True)]
-    quantiles = [np.array([np.quantile(year, q) for year in values]) for q in (0.5, low, high)]
+    quantiles = [np.array([np.quantile(year, q, method=OF_RUNS) for year in values]) for q in (0.5, low, high)]
     return Line(name, *quantiles)
 
 

@@ -15,6 +15,7 @@ from calibration.literature import read_literature
 from calibration.statistics import ENGLAND
 from experiments.asked import BEHAVIOURS, CLOCKS, FAMILIES, PLACES
 from experiments.compare.frames import COMPARED, QUANTILES, Points, bounds, quantile, shown_figures
+from experiments.compare.metrics import OF_RUNS
 from experiments.run import EVER_REFERRED, OPEN_AT_31_MARCH, RETURNS_SEEN
 
 Array = NDArray[np.float64]
@@ -46,7 +47,7 @@ def careers_table(careers: Mapping[str, Array], area_code: str) -> pl.DataFrame:
         values = careers[key]
         known = np.isfinite(values)
         mean = float(np.average(values[known], weights=weight[known] if key != EVER_REFERRED else None))
-        low, high = np.quantile(values[known], [QUANTILES[name] for name in bounds(len(values))])
+        low, high = np.quantile(values[known], [QUANTILES[name] for name in bounds(len(values))], method=OF_RUNS)
         found = findings[finding]
         apart = mean - found.value
         held = ("yes" if abs(apart) <= POINTS_OFF else "no") if area_code == ENGLAND else "not required"

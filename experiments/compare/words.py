@@ -34,6 +34,16 @@ NO_POLICY = (
     "The years ahead say what would follow if things went on as they were. They are not a forecast of policy: no new "
     "law, money, way of working, place to live or change among families is in them."
 )
+NOT_THE_BACKTEST = (
+    "'journeys backtest' forecasts five of these figures in another way and gives other numbers for the same years. "
+    "Those are the forecasts that were held against past years of all authorities; the years ahead here were tried on "
+    "this area alone, in the test, if there is one."
+)
+GOES_ON = (
+    "The years ahead say what would follow if chances moved on as those of all areas have moved: an area far from the "
+    "others comes back towards them. They are not a forecast of policy: no new law, money, way of working, place to "
+    "live or change among families is in them."
+)
 AHEAD = "If chances stayed as they were"
 AHEAD_DRAWN = "If chances moved as those of all areas have moved"
 """What stands before a figure of the last year."""
@@ -127,7 +137,7 @@ def headline(
                 f"{AHEAD_DRAWN if drawn else AHEAD}, {_within(ahead.label)} {years[-1]}: {number(ahead.median)} "
                 f"({how_far_apart(n_runs)}{span}{sd})."
             )
-    lines += how_they_part(figures, years[-1], n_runs)
+    lines += how_they_part(figures, years[-1], n_runs, drawn and years[-1] > fitted_to)
     if score is not None:
         lines.append(how_it_forecasts(score, required, n_runs, drawn))
     if sample > 1:
@@ -135,7 +145,10 @@ def headline(
             f"One child in {sample} is simulated and counts are scaled up, so the intervals are about "
             f"{sample**0.5:.0f} times as wide as chance among all children would make them."
         )
-    return [*lines, CHANCE_AND_PARAMETERS if drawn else CHANCE_ALONE, NO_POLICY, SIMULATED]
+    lines += [CHANCE_AND_PARAMETERS, GOES_ON] if drawn else [CHANCE_ALONE, NO_POLICY]
+    if years[-1] > fitted_to and sample == 1:  # England as one area has no backtest
+        lines.append(NOT_THE_BACKTEST)
+    return [*lines, SIMULATED]
 
 
 def _simulated(line: Line, n_runs: int) -> str:
@@ -165,8 +178,13 @@ def how_far_it_goes(fitted_to: int, published_to: int) -> list[str]:
     return [f"Fitted up to {fitted_to}, as was asked; the table has figures up to {published_to}."]
 
 
-def how_they_part(figures: pl.DataFrame, year: int, n_runs: int = RUNS_OF_AN_INTERVAL) -> list[str]:
-    """Return a sentence that says where the two views part in the last year, or none."""
+def how_they_part(
+    figures: pl.DataFrame, year: int, n_runs: int = RUNS_OF_AN_INTERVAL, drawn: bool = False
+) -> list[str]:
+    """Return a sentence that says where the two views part in the last year, or none.
+
+    `drawn` says that runs carry their factors ahead as draws do: system dynamics does not.
+    """
     parted = []
     for figure in _HEADLINE:
         line = line_of(figures, figure, year, n_runs)
@@ -176,6 +194,12 @@ def how_they_part(figures: pl.DataFrame, year: int, n_runs: int = RUNS_OF_AN_INT
             )
     if not parted:
         return []
+    if drawn:
+        return [
+            f"The two views part by more than {100 * PARTED:.0f}% in {' and in '.join(parted)}. That says little of "
+            "the views themselves: system dynamics keeps the factors of its last years, and each run has factors that "
+            "come back towards those of all areas. With --point both keep them: only that shows how the views part."
+        ]
     return [
         f"The two views part by more than {100 * PARTED:.0f}% in {' and in '.join(parted)}: they carry the same "
         "published years ahead differently; they know different things: see 'What each view knows and leaves out'."
@@ -229,7 +253,10 @@ def how_it_forecasts(
         return f"{told}."
     fewer = "far fewer" if share < 0.75 else "fewer"
     if drawn:
-        return f"{told}, {fewer} than 90%: the figures moved more than those of all areas had up to {HELD_BACK_FROM}."
+        return (
+            f"{told}, {fewer} than 90%: either the intervals are too narrow or these years were unlike those before. "
+            "The points are few and move together, so they do not tell which."
+        )
     return (
         f"{told}, {fewer} than 90%: more than chance moves them, and the intervals are too narrow because they hold "
         "chance alone."

@@ -115,6 +115,13 @@ def test_the_page_of_a_few_authorities_claims_nothing_of_all(made):
         assert words in many
 
 
+def test_the_page_says_that_a_run_carries_the_area_ahead_in_another_way(made):
+    page = backtest_page(made, "t.csv")
+    assert "<code>journeys run</code> carries every chance of the area ahead in another way" in page
+    assert "&amp;#x27;" not in page
+    assert "31 march" not in page
+
+
 def test_an_areas_file_is_read_as_it_was_written_and_never_for_another_table(desk, tmp_path):
     past = a_past(desk, "E06000009")
     path = tmp_path / "E06000009"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from abm.outputs import OUTPUTS
 from calibration.fitted import SavedFit
@@ -18,6 +19,7 @@ from experiments.compare.frames import (
     QUANTILES,
     REQUIRED,
     REREFERRALS,
+    RUNS_OF_AN_INTERVAL,
     figures_frame,
     frames,
     published_points,
@@ -134,6 +136,22 @@ def test_nothing_published_gives_empty_tables(quick: SavedFit, simulated: Simula
     assert set(figures["series"]) == {"abm"}
     assert residuals.height == metrics.height == 0
     assert tuple(residuals.columns) == RESIDUALS
+
+
+def test_one_more_run_lies_between_the_5_and_the_95_percent_quantiles_nine_times_in_ten() -> None:
+    """20 runs, and one more that is like them, 4,000 times: 90% within 5 standard errors; numpy's default gives 81%."""
+    luck = np.random.default_rng(3)
+    runs, more = luck.normal(size=(RUNS_OF_AN_INTERVAL, 4000)), luck.normal(size=4000)
+
+    def inside(low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
+        return float(((low <= more) & (more <= high)).mean())
+
+    error = (0.9 * 0.1 / 4000) ** 0.5
+    assert abs(inside(quantile(runs, 0.05), quantile(runs, 0.95)) - 0.9) < 5 * error
+    assert inside(*np.quantile(runs, [0.05, 0.95], axis=0)) < 0.9 - 10 * error
+    # Nine in ten of the runs themselves are there too, as the pages say.
+    own = (quantile(runs, 0.05) <= runs) & (runs <= quantile(runs, 0.95))
+    assert (own.sum(axis=0) == 18).all()
 
 
 def test_quantiles() -> None:

@@ -119,6 +119,22 @@ def test_a_forecast_that_is_beaten_by_the_plainest_one_says_so() -> None:
     assert "more than chance" not in better
 
 
+def test_with_draws_the_words_are_of_draws() -> None:
+    """No claim about why points lie outside, nothing of chances that stay, and which forecast was tested elsewhere."""
+    told = how_it_forecasts(Score(36, 18, 0.17, 0.16, 0.12), drawn=True)
+    assert "either the intervals are too narrow or these years were unlike those before" in told
+    figures, empty = line_frame(sd=100.0, median=100.0, p5=91.0, p95=109.0), residuals().clear()
+
+    def text(**more: Any) -> str:
+        return " ".join(headline(figures, empty, (2030,), 2025, None, **more))
+
+    assert "as those of all areas have moved: an area far from the others comes back" in text(drawn=True)
+    assert "went on as they were" not in text(drawn=True)
+    assert "went on as they were" in text()
+    assert "'journeys backtest' forecasts five of these figures in another way" in text(drawn=True)
+    assert "journeys backtest" not in text(drawn=True, sample=20)
+
+
 def test_the_forecast_is_told_for_the_figures_that_must_be_held_too() -> None:
     told = how_it_forecasts(Score(36, 18, 0.1, 0.16, 0.12), Score(16, 9, 0.09, 0.08, 0.07))
     assert "was nearer than carrying 2023 on. On the 16 of them alone that must be held" in told
@@ -145,6 +161,9 @@ def test_where_the_two_views_part_is_told(sd: float, parted: bool) -> None:
     if parted:
         assert f"looked after at 31 March 2030 (system dynamics {sd:.0f}, simulation 100)" in lines[0]
         assert "see 'What each view knows and leaves out'" in lines[0]
+        (told,) = how_they_part(figures, 2030, drawn=True)
+        assert "system dynamics keeps the factors of its last years" in told
+        assert "they know different things" not in told
 
 
 def test_few_runs_have_no_interval() -> None:
