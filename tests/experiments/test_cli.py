@@ -322,7 +322,7 @@ def test_a_fault_of_ours_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None
     def broken(_path: Path | None) -> Statistics:
         raise ZeroDivisionError("a\nb")
 
-    monkeypatch.setattr(cli, "_statistics", broken)
+    monkeypatch.setattr(cli, "table_of", broken)
     found = journeys("areas")
     assert found.exit_code == 1
     assert found.stderr.count("\n") == 1
@@ -340,7 +340,7 @@ def test_ctrl_c_that_a_library_wraps_is_no_fault_of_ours(monkeypatch: pytest.Mon
 
         raise AssertionError
 
-    monkeypatch.setattr(cli, "_statistics", stopped)
+    monkeypatch.setattr(cli, "table_of", stopped)
     found = journeys("areas")
     assert (found.exit_code, found.stdout) == (130, "")
     assert found.stderr == "Stopped. Nothing was left half written.\n"
@@ -365,7 +365,7 @@ def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_path: Path | None) -> Statistics:
         raise MemoryError
 
-    monkeypatch.setattr(cli, "_statistics", full)
+    monkeypatch.setattr(cli, "table_of", full)
     found = journeys("areas")
     assert found.exit_code == 2
     assert "not enough memory" in found.stderr
