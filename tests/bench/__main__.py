@@ -107,7 +107,7 @@ def rows(plan: Plan, results: list[Result], one: reach.OneArea, show: Callable[[
     """Measure the rest and return the rows of what is to be reached."""
     say(f"England: {plan.england:,} children in 151 areas, logs on disk")
     nation = reach.england(plan.england)
-    say("the same, the full model: families, places and behaviours")
+    say("the same, in processes, the full model: families, places and behaviours")
     whole = reach.england(plan.england, full=True)
     say(f"{plan.runs} runs of one area, weekly outputs only")
     many = reach.many_runs(area_of(plan.one_area), parameters(), plan.runs, 2) * reach.ALL_RUNS / plan.runs
@@ -130,7 +130,7 @@ def rows(plan: Plan, results: list[Result], one: reach.OneArea, show: Callable[[
             f"{nation['events']:,} events, {nation['bytes'] / 1e6:.0f} MB",
         ),
         reach.Row(
-            "the same, the full model: families, limited places and behaviours",
+            "the same, in processes, the full model: families, limited places and behaviours",
             (whole["seconds"], whole["peak"] / reach.GB), (20, 3), (8, 1.5), "{:.1f} s, {:.2f} GB",
             f"{whole['events']:,} events, {whole['bytes'] / 1e6:.0f} MB",
         ),
