@@ -48,7 +48,8 @@ class SavedFit:
 
     fitted      the area as it is simulated; its targets are those that are published
     system      classic system dynamics of the area, fitted by itself
-    statistics  the table of published figures: {"file": its name, "sha256": of its bytes}
+    statistics  the table of published figures: {"file": its name, "sha256": of its bytes}; and "rates": what they are,
+                where the fit starts from others than the declared ones
     """
 
     fitted: Fitted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,6 +36,12 @@ from experiments.shipped import shipped_fit
 from experiments.switching import homes_can_be_told, switch_on
 from experiments.unfinished import Order, Unfinished, reason
 
+OWN_RATES = "rates"
+KEEP_INSIDE = (
+    "From an authority's returns ('journeys returns estimate --inside'): they rest on small numbers about children. "
+    "Keep this fit, and what is made with it, inside the authority."
+)
+"""What a fit that starts from an authority's own rates says of itself, and every manifest of results made with it."""
 STARTS_WITH = ("cla_at_31_march", "cpp_at_31_march")
 """Stocks of 31 March 2020 without which there is no day one."""
 
@@ -105,6 +112,8 @@ def calibrate(
     """
     with results.new_folder(target) as folder:
         made = fit(statistics, area, say, fitted_to=fitted_to, workers=workers, book=book)
+        if book is not None:
+            made = replace(made, statistics=made.statistics | {OWN_RATES: KEEP_INSIDE})
         drawn = None
         if draws:
             found = parameter_draws.figures_behind(statistics, made)

@@ -19,7 +19,9 @@ from abm.simulate import simulate
 from calibration.estimate import FEWEST
 from calibration.estimate_curves import COLUMNS as CURVE_COLUMNS
 from calibration.estimate_curves import CURVES, STILL
+from calibration.fitted import load_fit
 from calibration.rates import read_rates
+from experiments import jobs
 from experiments.cli import app
 from experiments.estimate_jobs import ABOUT, BOOK, INSIDE, PAGE, RATES, SHOWN, SIMULATED, SMALL
 from experiments.estimate_jobs import CURVES as CURVES_FILE
@@ -177,6 +179,15 @@ def test_a_fit_starts_from_the_book_and_refuses_a_folder_without_one(made, tmp_p
     found = CliRunner().invoke(app, ["calibrate", "Blackpool", "E06000004", "--rates", str(base / "inside")])
     assert found.exit_code == 2
     assert "one area" in found.stderr
+
+
+def test_a_fit_from_own_rates_says_that_it_stays_inside(quick, statistics, tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.jobs.fit", lambda *_a, **_k: quick)
+    for name, book in (("plain", None), ("own", read_rates(JOURNEY))):
+        jobs.calibrate(statistics, quick.fitted.area, tmp_path / name, 2025, 1, lambda *_: None, book=book)
+        told = load_fit(tmp_path / name).statistics
+        assert ("inside the authority" in told.get(jobs.OWN_RATES, "")) == (name == "own")
+        assert told["sha256"] == quick.statistics["sha256"]
 
 
 def test_the_same_log_gives_the_same_bytes_and_years_can_be_chosen(made, logs, tmp_path):
