@@ -153,6 +153,7 @@ def test_england_by_hand() -> None:
     assert ages.counts[ages.years.index(2023)].sum() == pytest.approx(12_019_923.75, abs=0.1)
 
 
+@pytest.mark.slow
 def test_every_area_of_the_reference(reference: Statistics) -> None:
     assert len(reference.areas()) == 154
     for code, _ in reference.areas():
