@@ -8,6 +8,8 @@ Nothing is streamed, so adding a child, a draw or an observer changes nobody els
   `week_word`, and `kernel_philox` with the kind FOUR_WEEKS in compiled loops;
 * the 52 draws of a quiet year, of which the small ones are found without making the others: see `abm.quiet`.
 
+A library that insists on a generator of its own gets one that is seeded with a keyed word (`generator`).
+
 Method: Philox4x32-10, counter (identity, week or year as unsigned 32 bits, purpose, kind), key (low and high half of
 the seed). A single draw is the first of the four words, of the kind 0.
 Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy as 1, 2, 3", SC11.
@@ -15,6 +17,8 @@ Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -118,6 +122,22 @@ else:
         """Return `philox` for the halves of the seed."""
         counter = (int(identity), int(week), int(purpose), int(kind))
         return tuple(np.uint64(word) for word in philox(counter, (int(low), int(high))))
+
+
+def generator(*numbers: int) -> np.random.Generator:
+    """Return numpy's generator seeded with keyed numbers: for what a library or an algorithm draws by the thousand."""
+    return np.random.default_rng(list(numbers))
+
+
+@contextmanager
+def common_generator(number: int) -> Iterator[None]:
+    """Seed numpy's common generator with a keyed number while it lasts: for a library that draws from that one."""
+    before = np.random.get_state()
+    np.random.seed(number & MASK)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
 
 
 @compiled(inline=True)

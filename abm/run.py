@@ -111,7 +111,7 @@ class Run:
         args: tuple[Any, ...] = (self.prepared.edges, self.prepared.chances, np.zeros((0, 0, 0), np.int32))
         if self.environment is not None or self.prepared.families is not None:
             none = no_factors(self.journey)
-            chances = self.prepared.chances_within(none)._replace(factored=True)
+            chances = self.prepared.chances_within(none)
             factors = np.broadcast_to(none.astype(np.int32), (self.scenario.n_weeks, *none.shape))
             if self.environment is not None:
                 factors = self.environment.factors

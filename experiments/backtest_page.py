@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from calibration import plain_page
 from calibration.backtest.area import MARKOV
 from calibration.backtest.compare import ALL, MODEL_ALONE, OURS, SIMPLE, WITHOUT_MODEL, best_simple, label_of
 from calibration.backtest.fits import AHEAD
 from calibration.backtest.panel import FIGURES, LABELS
 from calibration.backtest.scores import BANDS
 from calibration.backtest.views import VIEWS, WORDS
-from experiments import plain_page
 from experiments.backtest_pieces import STYLE, bars, fan, itemised, pair, table
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from html import escape
 
 import polars as pl
 
+from calibration import plain_page
 from calibration.backtest.compare import OURS
-from experiments import plain_page
 
 STYLE = """
 li { max-width: 46em; }

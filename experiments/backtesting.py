@@ -35,6 +35,7 @@ from calibration.backtest.lessons import LEARN_FROM, Lessons, Seen
 from calibration.backtest.panel import Panel, panel_of
 from calibration.backtest.simple import models
 from calibration.backtest.views import OF_MODEL, PLAIN, USUAL
+from calibration.spreadsheets import harmless_frame
 from calibration.statistics import Area, Statistics, read_statistics
 from experiments.many import processes_for
 from experiments.plan import ALL, area_of
@@ -249,11 +250,6 @@ def ahead_frame(panel: Panel, seen: dict[int, Seen], found: Lessons) -> pl.DataF
     return frame.drop("published", "step", "method")
 
 
-def harmless(frame: pl.DataFrame) -> pl.DataFrame:
-    """Put an apostrophe before text that a spreadsheet would take for a formula."""
-    return frame.with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
-
-
 def write(made: Backtest, desk: Desk, folder: Path) -> None:
     """Write tables and the page, each whole or not at all."""
     from experiments.backtest_page import backtest_page
@@ -267,7 +263,7 @@ def write(made: Backtest, desk: Desk, folder: Path) -> None:
     try:
         for name, frame in tables.items():
             with replacing(folder / name) as part:
-                harmless(frame).write_csv(part, float_precision=6)
+                harmless_frame(frame).write_csv(part, float_precision=6)
         with replacing(folder / POINTS) as part:
             made.points.write_parquet(part, compression="zstd")
         with replacing(folder / PAGE) as part:

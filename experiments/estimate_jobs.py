@@ -24,6 +24,7 @@ from calibration.estimate_curves import curves
 from calibration.estimate_log import Log, read_log
 from calibration.estimate_shrinkage import MOST
 from calibration.rates import NATIONAL_RATES, RateBook, read_rates, write_rates
+from calibration.spreadsheets import harmless_frame
 from experiments.estimate_page import curves_page
 from experiments.estimate_words import FEW_LINKED, gap_words, in_care_words
 from experiments.results import writing
@@ -45,6 +46,7 @@ class Made:
     curves: pl.DataFrame
     area: str
     hidden: bool
+    simulated: bool
     files: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -83,7 +85,8 @@ def estimate_folder(
     say("Drawing the curves")
     drawn = curves(log if weeks is None else log.within(weeks), hide=hide)
     area = _area(manifest)
-    banner = SIMULATED if not log.observed else SHOWN if hide else INSIDE
+    simulated = not log.observed or manifest.get("simulated", False)
+    banner = SIMULATED if simulated else SHOWN if hide else INSIDE
     source = f"Estimated from {'returns' if log.observed else 'a simulated log'}{area and f' of {area}'}"
     notes = _notes(log, first_year if isinstance(first_year, int) else None, hide)
     few_linked = manifest.get("about", {}).get(FEW_LINKED)
@@ -95,7 +98,7 @@ def estimate_folder(
             (to / name).unlink(missing_ok=True)
         for name, table in ((RATES, frame), (CURVES, drawn)):
             with replacing(to / name) as part:
-                _harmless(table).with_columns(cs.float().round_sig_figs(6)).write_csv(part)
+                harmless_frame(table).with_columns(cs.float().round_sig_figs(6)).write_csv(part)
         with replacing(to / PAGE) as part:
             title = "How long children stay, and how they leave" + (f": {area}" if area else "")
             few = f"under {FEWEST} children" if hide else "none"
@@ -106,7 +109,7 @@ def estimate_folder(
         with replacing(to / ABOUT) as part:
             told = {**_about(found, manifest, to, files, banner, first_year, hide), "notes": notes}
             part.write_text(signed(json.loads(json.dumps(told))), encoding="utf-8", newline="\n")
-    return Made(found, frame, drawn, area, hide, (*files, ABOUT), tuple(notes))
+    return Made(found, frame, drawn, area, hide, simulated, (*files, ABOUT), tuple(notes))
 
 
 def read_book(folder: Path) -> RateBook:
@@ -210,11 +213,6 @@ def _about(
     }
 
 
-def _harmless(frame: pl.DataFrame) -> pl.DataFrame:
-    """Put an apostrophe before what a spreadsheet would take for a formula."""
-    return frame.with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
-
-
 # What is told ---------------------------------------------------------------------------------------------------------
 
 
@@ -238,11 +236,12 @@ def run(
         told = f"fewer than {FEWEST}" if made.hidden and number < FEWEST else f"{number:,}"
         lines.append(f"Not used, {why}: {told} events.")
     if made.hidden:
-        lines.append(f"Hidden are {int((made.rates['note'] != '').sum()):,} cells. {SHOWN}")
+        hidden = int((made.rates["note"] != "").sum())
+        lines.append(f"Hidden are {hidden:,} cells. {SIMULATED if made.simulated else SHOWN}")
         lines.append("With small numbers, and a book of rates that a fit can start from, for use inside the authority: "
                      "add --inside")  # fmt: skip
     else:
-        lines.append(INSIDE if found.observed else SIMULATED)
+        lines.append(SIMULATED if made.simulated else INSIDE)
     return [*lines, f"Written into {to}: {', '.join(made.files)}"]
 
 

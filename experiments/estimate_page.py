@@ -8,7 +8,7 @@ from html import escape
 import polars as pl
 
 from calibration.estimate_curves import CURVES, STILL
-from experiments.plain_page import page, table
+from calibration.plain_page import page, table
 from experiments.report.drawing import drawing
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 340, 56, 250, 14, 40

@@ -71,6 +71,9 @@ def journeys(folder: Path) -> None:
     told = legend(JOURNEY)
     shown, _, _ = children_shown(run.events, run.children, told)
     scenario = run.scenario
+    mechanisms = manifest.get("mechanisms", {})
+    together = FAMILIES in mechanisms.get("on", ())
+    assumed = journey_assumptions(made.fitted, manifest["fit"]["factors_ahead"], together=together)
     write_journeys_page(
         folder / results.JOURNEYS,
         events=run.events,
@@ -86,9 +89,9 @@ def journeys(folder: Path) -> None:
             "scale": float(scenario.sample),
             "version": abm.__version__,
             "digest": run.digest,
-            "assumed": [*journey_assumptions(made.fitted), *manifest.get("mechanisms", {}).get("told", ())],
-            "also": [ALSO[name] for name in manifest.get("mechanisms", {}).get("on", ()) if name in ALSO],
-            "together": FAMILIES in manifest.get("mechanisms", {}).get("on", ()),
+            "assumed": [*assumed, *mechanisms.get("told", ())],
+            "also": [ALSO[name] for name in mechanisms.get("on", ()) if name in ALSO],
+            "together": together,
         },
     )
     results.add_to_manifest(folder)

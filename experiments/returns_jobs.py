@@ -111,15 +111,16 @@ def read(
             "Look whether both write numbers alike (zeros in front, letters); if not, give a table with --link, or "
             "leave the option out",
         )  # fmt: skip
-    about = _about(sorted_files, observed, care, need, between)
+    simulated = _is_simulated(sorted_files, observed)
+    about = _about(sorted_files, observed, care, need, between, simulated=simulated)
     with results.new_folder(target) as folder:
         results.write_table(observed.events, folder, results.EVENTS)
         results.write_table(observed.children, folder, results.CHILDREN)
         with results.writing(folder):
-            write_quality_page(folder, findings, about)
-        what_it_is = WHAT_SIMULATED if _is_simulated(sorted_files, observed) else WHAT
-        results.write_manifest(folder, _facts(sorted_files, observed, findings, about), what_it_is)
-    return _told(findings, target, about, simulated=what_it_is == WHAT_SIMULATED)
+            write_quality_page(folder, findings, about, simulated=simulated)
+        facts = {**_facts(sorted_files, observed, findings, about), "simulated": simulated}
+        results.write_manifest(folder, facts, WHAT_SIMULATED if simulated else WHAT)
+    return _told(findings, target, about, simulated=simulated)
 
 
 def _sorted(what: list[Path], findings: Findings) -> dict[str, list[Path]]:
@@ -186,7 +187,7 @@ def _link(path: Path) -> Link:
 
 def _about(
     files: dict[str, list[Path]], observed: Observed, care: CareTables | None, need: NeedTables | None,
-    link: Link | None,
+    link: Link | None, *, simulated: bool,
 ) -> dict[str, str]:  # fmt: skip
     """Return what is told at the top of the quality page and in the manifest."""
     told = {
@@ -230,6 +231,7 @@ def _about(
             told[FEW_LINKED] = (
                 f"Only {100 * both / looked_after:.0f}% of the looked-after children were found in the other return, "
                 "and nearly all should be: each one who is missing there makes coming into care look rarer than it is."
+                f"{NOT_IN_BOTH if simulated else ''}"
             )
         if link.pairs is not None:
             told["Children linked"] = f"{both:,} of {link.pairs.height:,} in the table of links"
@@ -275,7 +277,7 @@ def _told(findings: Findings, target: Path, about: dict[str, str], *, simulated:
     counts = findings.counts()
     lines.append(f"Findings: {sum(counts.values()):,} of {len(counts)} kinds.")
     if FEW_LINKED in about:
-        lines.append(f"Take care: {about[FEW_LINKED]}{NOT_IN_BOTH if simulated else ''}")
+        lines.append(f"Take care: {about[FEW_LINKED]}")
     for code in sorted({MANY_BEFORE_903.code, MANY_BEFORE_CIN.code} & set(counts)):
         rule = findings.rule(code)
         lines.append(f"Take care: {rule.sentence} {rule.action}")

@@ -19,6 +19,7 @@ from calibration.downloads.reading import Source, read_sheet, sources
 from calibration.downloads.recognising import Unknown, recognise
 from calibration.downloads.rules import FileRule, Rules, read_rules
 from calibration.refusals import COLUMNS, Table, refuse_more_than_all_children
+from calibration.spreadsheets import harmless
 from calibration.statistics import PUBLISHED, Statistics, read_statistics
 
 SOURCE_COLUMNS = ("source_id", "publication", "publisher", "date", "url_or_repo", "licence")
@@ -200,17 +201,16 @@ def _with_one_name(figures: pl.DataFrame) -> pl.DataFrame:
     first = named.unique("area_code", keep="first", maintain_order=True)
     names = dict(first.select("area_code", "area_name").iter_rows())
     codes = figures["area_code"].unique().to_list()
-    names = {code: harmless(names.get(code, code)) for code in codes}
+    names = {code: one_line(names.get(code, code)) for code in codes}
     return figures.with_columns(
         area_name=pl.col("area_code").replace_strict(names, return_dtype=pl.String),
-        breakdown=pl.col("breakdown").map_elements(harmless, return_dtype=pl.String),
+        breakdown=pl.col("breakdown").map_elements(one_line, return_dtype=pl.String),
     )
 
 
-def harmless(cell: str) -> str:
+def one_line(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula and that steers no terminal."""
-    cell = " ".join("".join(c if c.isprintable() else " " for c in cell).split())
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
+    return harmless(" ".join("".join(c if c.isprintable() else " " for c in cell).split()))
 
 
 def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from abm.errors import CareError
 from abm.files import replacing
 from calibration.compile_published import plain
-from calibration.downloads.building import SOURCE_COLUMNS, Built, harmless, sources_beside, stem_of_table
+from calibration.downloads.building import SOURCE_COLUMNS, Built, one_line, sources_beside, stem_of_table
 from calibration.refusals import COLUMNS
 
 
@@ -54,7 +54,7 @@ def write(built: Built, target: Path, report: str) -> None:
     cited = io.StringIO(newline="")
     listed = csv.DictWriter(cited, SOURCE_COLUMNS, lineterminator="\n")
     listed.writeheader()
-    listed.writerows({key: harmless(cell) for key, cell in row.items()} for row in built.publications)
+    listed.writerows({key: one_line(cell) for key, cell in row.items()} for row in built.publications)
     table = figures.getvalue().encode()
     if target.suffix.lower() == ".gz":
         table = gzip.compress(table, mtime=0)

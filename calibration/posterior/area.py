@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.draws import area_seed, word
+from abm.draws import area_seed, generator, word
 from abm.journey import JOURNEY
 from abm.meanfield import MeanField, make_grid
 from abm.parameters import Parameters
@@ -77,7 +77,7 @@ def runs_for(fitted: Fitted) -> int:
 
 def keyed(seed: int, area: str, purpose: str) -> np.random.Generator:
     """Return a generator that is a function of seed, area and purpose."""
-    return np.random.default_rng(number_of(seed, area, purpose))
+    return generator(number_of(seed, area, purpose))
 
 
 def number_of(seed: int, area: str, purpose: str) -> int:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from abm.draws import generator
 from calibration.posterior.area import N_JUDGED, drawn
 from calibration.posterior.emulator import Emulator, learnt
 from calibration.posterior.frame import Belief, Frame, conditioned, framed, highest
@@ -129,7 +130,7 @@ def known_found_again(
     root = np.linalg.cholesky(prior.covariance + 1e-12 * np.eye(prior.mean.size))
     ranks, spread = [], []
     for fit in range(n_fits):
-        luck = np.random.default_rng([seed, fit])
+        luck = generator(seed, fit)
         known = prior.mean + root @ luck.standard_normal(prior.mean.size)
         value = made_up(seen, emulator, noise, known[None], luck)[0]
         abc_seed = seed + fit if with_abc else None

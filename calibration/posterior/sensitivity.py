@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abm.draws import generator
 from calibration.levers import LEVERS
 from calibration.posterior.emulator import Emulator
 from calibration.posterior.forms import FORMS
@@ -44,7 +45,7 @@ def sensitivity(seen: Seen, emulator: Emulator, x: Array, seed: int) -> dict[str
         return out
 
     normal: Any = stats.norm()
-    found = stats.sobol_indices(func=figures, n=N_POINTS, dists=[normal] * spread.size, rng=np.random.default_rng(seed))
+    found = stats.sobol_indices(func=figures, n=N_POINTS, dists=[normal] * spread.size, rng=generator(seed))
     names = [lever.key for lever in LEVERS] + [form.key for form in FORMS]
     total = np.atleast_2d(found.total_order)
     out = {}

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abm.draws import common_generator, generator
 from abm.errors import CareError
 from calibration.posterior.emulator import Emulator
 from calibration.posterior.frame import N_FORMS
@@ -169,7 +170,7 @@ def sequential(
     """
     pyabc = _pyabc()
     lead = min(lead, emulator.n_told)
-    luck = np.random.default_rng(seed)
+    luck = generator(seed)
     problem = _Problem(emulator, seen, noise, matched, lead, luck)
     names = [f"p{i}" for i in range(N_FORMS + lead)]
 
@@ -239,19 +240,16 @@ def _pyabc() -> Any:
 @contextmanager
 def _quiet(seed: int) -> Iterator[None]:
     """Keep pyABC from telling its progress, and key the numbers that it draws from numpy's common generator."""
-    before = np.random.get_state()
     loggers = [logging.getLogger(name) for name in ("ABC", "ABC.History", "ABC.Sampler", "ABC.Distance")]
     levels = [logger.level for logger in loggers]
-    np.random.seed(seed & 0xFFFFFFFF)
     for logger in loggers:
         logger.setLevel(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with common_generator(seed), warnings.catch_warnings():
             # pandas and SQLAlchemy announce changes of their own that pyABC has not followed yet.
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
-        np.random.set_state(before)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -16,10 +16,14 @@ import polars as pl
 
 from abm.errors import CareError
 from abm.files import replacing
+from calibration.plain_page import page, table
 from calibration.returns.findings import Effect, Findings
+from calibration.spreadsheets import harmless_frame
 
 PAGE, TABLE = "quality.html", "findings.csv"
 _RANGES = 100
+_REAL, _SIMULATED = "Made from a return about children.", "Simulated, not a real child."
+_KEEP = "Keep it inside the authority: counts can be small numbers. "
 _SAID: dict[Effect, str] = {
     "left out": "Not used",
     "mended": "Read as something else",
@@ -27,41 +31,27 @@ _SAID: dict[Effect, str] = {
     "noted": "Told, nothing changed",
 }
 _STYLE = """
-:root { --ink: #0b0c0c; --quiet: #505a5f; --line: #b1b4b6; --pale: #f3f2f1; --plum: #801650; --focus: #ffdd00; }
-body { margin: 0; color: var(--ink); background: #fff; overflow-wrap: anywhere; font-size: 1.1875rem; line-height: 1.4;
-  font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif; }
-.wrap { max-width: 1360px; margin: 0 auto; padding: 0 15px; }
-@media (min-width: 641px) { .wrap { padding: 0 30px; } }
-.banner { background: var(--plum); color: #fff; padding: 10px 0; }
-.banner p { margin: 0; }
-.lead, section > p, summary { max-width: 46em; }
-.quiet { color: var(--quiet); }
-.scroll { overflow-x: auto; max-width: 100%; margin-bottom: 20px; }
-.scroll td, .scroll th { overflow-wrap: normal; }
-table { border-collapse: collapse; width: 100%; font-size: 1rem; line-height: 1.35; }
-caption { text-align: left; font-weight: 700; margin-bottom: 6px; }
-th, td { padding: 7px 14px 7px 0; vertical-align: top; text-align: left; border-bottom: 1px solid var(--line); }
-tbody th { font-weight: 400; }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.rows { min-width: 14em; }
-summary { cursor: pointer; padding: 4px 0; min-height: 24px; }
+summary { max-width: 46em; cursor: pointer; padding: 4px 0; min-height: 24px; }
+table { width: 100%; }
+section td:last-child { min-width: 14em; }
 a { color: #1a65a6; }
 a, summary { text-underline-offset: 0.1em; }
-a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 3px solid var(--focus);
-  box-shadow: 0 0 0 6px var(--ink); }
-@media (forced-colors: active) { .banner { border-bottom: 3px solid CanvasText; } }
-@media print { .banner { background: none; color: #000; border: 2pt solid #000; } body { font-size: 11pt; }
-  .scroll { overflow: visible; } th, td { font-size: 8pt; } tr { break-inside: avoid; } }
+a:focus-visible, summary:focus-visible { outline: 3px solid var(--focus); box-shadow: 0 0 0 6px var(--ink); }
 """
+"""What the page has beside the look of `plain_page`."""
 
 
-def write_quality_page(folder: Path, findings: Findings, about: Mapping[str, str]) -> list[Path]:
+def write_quality_page(
+    folder: Path, findings: Findings, about: Mapping[str, str], *, simulated: bool = False
+) -> list[Path]:
     """Write `quality.html` and `findings.csv` into a folder, each whole or not at all, and return them.
 
     Parameters
     ----------
     about
         What is told at the top, as name -> words: the return, the years, how many children. No value of a cell.
+    simulated
+        Whether the files are a simulated run's.
 
     Raises
     ------
@@ -71,9 +61,9 @@ def write_quality_page(folder: Path, findings: Findings, about: Mapping[str, str
     paths = [folder / PAGE, folder / TABLE]
     try:
         with replacing(paths[0]) as part:
-            part.write_text(quality_page(findings, about), encoding="utf-8", newline="\n")
+            part.write_text(quality_page(findings, about, simulated=simulated), encoding="utf-8", newline="\n")
         with replacing(paths[1]) as part:
-            _harmless(findings.frame()).write_csv(part)
+            harmless_frame(findings.frame()).write_csv(part)
     except OSError as fault:
         raise CareError(
             f"The page on the quality of the data cannot be written: {fault.strerror or fault}",
@@ -83,12 +73,7 @@ def write_quality_page(folder: Path, findings: Findings, about: Mapping[str, str
     return paths
 
 
-def _harmless(frame: pl.DataFrame) -> pl.DataFrame:
-    """Put an apostrophe before what a spreadsheet would take for a formula."""
-    return frame.with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
-
-
-def quality_page(findings: Findings, about: Mapping[str, str]) -> str:
+def quality_page(findings: Findings, about: Mapping[str, str], *, simulated: bool = False) -> str:
     """Return the page as HTML."""
     counts = findings.counts()
     # What changed the data comes first, and of that what is most.
@@ -109,29 +94,23 @@ def quality_page(findings: Findings, about: Mapping[str, str]) -> str:
     ]
     told = "".join(f"<dt><strong>{escape(k)}</strong></dt><dd>{escape(v)}</dd>" for k, v in about.items())
     parts = [
-        '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>Quality of the data</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-        '<header class="banner"><div class="wrap"><p><strong>Made from a return about children.</strong> Keep it '
-        "inside the authority: counts can be small numbers. It names files, rows and columns, and no value of a cell.",
-        "</p></div></header>",
-        '<main class="wrap">\n<h1>Quality of the data</h1>',
         f'<p class="lead">{len(findings):,} findings by {len(counts)} rules in {len(sources)} files and sheets. '
         f"Nothing was left out without a finding. All of them are in <code>{TABLE}</code> beside this page.</p>",
         f"<dl>{told}</dl>" if told else "",
         "<h2>What was found</h2>",
-        _table("What findings did to the data", ("What they did", "Rules", "Findings"), sums, right=(1, 2)),
-        _table("Rules that were broken", ("Rule", "What it did", "Findings", "Reference"), rows, right=(2,))
+        table("What findings did to the data", ("What they did", "Rules", "Findings"), sums, numbers=(1, 2)),
+        table("Rules that were broken", ("Rule", "What it did", "Findings", "Reference"), rows, numbers=(2,))
         if rows
         else "<p>Nothing.</p>",
     ]
     for code in order:
         parts.append(_section(findings, code, frame.filter(pl.col("rule") == code)))
     head = ("File", "Read as", "Year ending 31 March", "Rows")
-    parts += ["<h2>What was read</h2>", _table("Files and sheets", head, sources, right=(3,))]
-    parts.append("</main>\n</body>\n</html>\n")
-    return "\n".join(part for part in parts if part)
+    parts += ["<h2>What was read</h2>", table("Files and sheets", head, sources, numbers=(3,))]
+    return page(
+        "Quality of the data", _SIMULATED if simulated else _REAL, parts, _STYLE,
+        more=f"{'' if simulated else _KEEP}It names files, rows and columns, and no value of a cell.",
+    )  # fmt: skip
 
 
 def _section(findings: Findings, code: str, found: pl.DataFrame) -> str:
@@ -143,11 +122,12 @@ def _section(findings: Findings, code: str, found: pl.DataFrame) -> str:
     ]
     head = ("File", "Column", "Findings", "What was done", "Rows")
     reference = f' <span class="quiet">{escape(rule.reference)}.</span>' if rule.reference else ""
+    n = f"{found.height:,} finding{'' if found.height == 1 else 's'}"
     return (
         f'<section id="{escape(code)}"><h3>{escape(rule.sentence)}</h3>\n<p>{escape(rule.action)}{reference} '
         f'<span class="quiet"><code>{escape(code)}</code></span></p>\n'
-        f"<details{' open' if len(rows) <= 3 else ''}><summary>{found.height:,} findings: where they stand</summary>\n"
-        f"{_table(f'Where: {rule.sentence}', head, rows, right=(2,))}</details></section>"
+        f"<details{' open' if len(rows) <= 3 else ''}><summary>{n}: where they stand</summary>\n"
+        f"{table(f'Where: {rule.sentence}', head, rows, numbers=(2,))}</details></section>"
     )
 
 
@@ -167,22 +147,3 @@ def _ranges(rows: Sequence[int | None]) -> str:
         return shown
     left = sum(b - a + 1 for a, b in spans[_RANGES:])
     return f"{shown} and {left:,} more rows, which are in {TABLE}"
-
-
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return a table that scrolls in its own box; cells are HTML."""
-
-    def mark(column: int) -> str:
-        number = ' class="n"' if column in right else ""
-        return number or (' class="rows"' if head[column] == "Rows" and column not in right else "")
-
-    top = "".join(f'<th scope="col"{mark(i)}>{escape(name)}</th>' for i, name in enumerate(head))
-    lines = [
-        f'<tr><th scope="row">{cells[0]}</th>{"".join(f"<td{mark(i)}>{c}</td>" for i, c in enumerate(cells) if i)}</tr>'
-        for cells in rows
-    ]
-    label = escape(caption)
-    return (
-        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table><caption>{label}</caption>'
-        f"<thead><tr>{top}</tr></thead>\n<tbody>{''.join(lines)}</tbody></table></div>"
-    )

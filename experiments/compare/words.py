@@ -350,18 +350,22 @@ def _both(row: Mapping[str, object]) -> str:
     return " and ".join(said) + " the published figure"
 
 
-def journey_assumptions(fitted: Fitted) -> list[str]:
-    """Return what the journeys page says is assumed, for a reader of one child's journey."""
+def journey_assumptions(fitted: Fitted, ahead: str, *, together: bool = False) -> list[str]:
+    """Return what the journeys page says is assumed, for a reader of one child's journey.
+
+    ahead     what becomes of yearly factors after the last fitted year, as the manifest tells it
+    together  whether families are on, of whose numbers the page tells elsewhere
+    """
     shares = [f"{100 * share:.0f}%" for share in fitted.scenario.plan.risk_shares]
     return [
         f"Families differ by four classes of risk ({', '.join(shares[:-1])} and {shares[-1]} of families, from low to "
         "high), which stand for all that figures do not show. How much they differ is assumed.",
         "How strongly an earlier referral, plan or time in care raises the next chance is set so that published and "
         "researched shares of returns come out; its form is assumed.",
-        "Brothers and sisters share their family's class of risk. What happens to one does not yet change the chances "
-        "of the others.",
+        "Brothers and sisters share their family's class of risk."
+        + ("" if together else " What happens to one does not change the chances of the others."),
         "There are no published figures of early help or of the time before court for this area: those chances are "
         "assumed.",
         "By kind of home and age, moves between homes and ways out of care follow national patterns and judgement.",
-        "After the last fitted year, chances stay at the mean of the last two.",
+        f"Years without published figures rest on how chances go on. {ahead}",
     ]

@@ -1,5 +1,6 @@
 """A run under factors: 1 is nothing, a steady factor is that of the parameters, all forms of the engine agree."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from abm.errors import CareError
 from abm.factors import LARGEST, NO_FACTOR, UNIT, kernel_under, largest_thresholds, outcome_under, strengths
 from abm.journey import JOURNEY
+from abm.kernels import SPARE, may_happen
 from abm.mesa_model import CareModel
 from abm.parameters import CERTAIN, expm1_exact, threshold
 from abm.pathway import N_HISTORIES
@@ -253,3 +255,30 @@ def test_a_system_that_leaves_no_outcome_is_named():
     system = Changes(answer=factors)
     with pytest.raises(CareError, match=r"'referred' nothing can follow .* under the factors of week .*, or behaviour"):
         simulate(small_area(60, 20), busy_parameters(), 1, JOURNEY, system=system)
+
+
+@given(
+    st.floats(1e-9, 40.0),
+    st.floats(1 / UNIT, 64.0),
+    st.integers(0, 64 * UNIT),
+    st.integers(0, CERTAIN - 1),
+    st.booleans(),
+)
+def test_whoever_can_have_an_event_under_a_limit_is_looked_for(hazard, limit, factor, draw, near):
+    """A draw below the chance under any factor within a limit is never passed over; one far above it mostly is."""
+    factor = min(factor, math.floor(limit * UNIT))
+    plain = int(threshold(-expm1_exact(-np.array([hazard])))[0])
+    under = int(kernel_under(hazard, factor * UNIT))
+    if near:
+        draw = max(under - 1, 0)
+    if draw < under:
+        assert may_happen(draw, np.uint64(plain), limit)
+    # No more is looked for than the chance grows by.
+    most = plain * max(limit, 1.0) + 2 * SPARE
+    assert not may_happen(min(most, float(1 << 62)), np.uint64(plain), limit)
+
+
+def test_far_fewer_are_looked_for_under_a_small_factor():
+    plain = np.uint64(CERTAIN // 100)
+    assert may_happen(CERTAIN // 1000 - 1, plain, 0.1)
+    assert not may_happen(CERTAIN // 980, plain, 0.1)

@@ -16,10 +16,11 @@ from calibration.backtest.panel import FIGURES, panel_of, unbroken
 from calibration.backtest.scores import LEVELS
 from calibration.backtest.simple import last_value
 from calibration.levers import FITTED_FIGURES, LEVERS
+from calibration.spreadsheets import harmless_frame
 from calibration.statistics import Area, Statistics, read_statistics
 from experiments import backtesting
 from experiments.backtest_page import backtest_page
-from experiments.backtesting import areas_named, backtest, harmless, score
+from experiments.backtesting import areas_named, backtest, score
 
 
 @pytest.fixture(scope="module")
@@ -205,5 +206,5 @@ def test_a_table_that_ends_before_anything_can_be_scored_is_refused(desk):
 
 def test_text_that_a_spreadsheet_would_run_is_made_harmless():
     frame = pl.DataFrame({"area": ["=1+1", "Here"], "value": [-1.0, 2.0]})
-    assert harmless(frame)["area"].to_list() == ["'=1+1", "Here"]
-    assert harmless(frame)["value"].to_list() == [-1.0, 2.0]
+    assert harmless_frame(frame)["area"].to_list() == ["'=1+1", "Here"]
+    assert harmless_frame(frame)["value"].to_list() == [-1.0, 2.0]

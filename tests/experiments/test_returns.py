@@ -77,6 +77,7 @@ def test_a_run_of_blackpool_comes_back_row_for_row(simulated: Simulated, read: P
 
 
 def test_the_folder_holds_no_key_no_date_and_says_that_it_is_observed(read: Path, written: Path):
+    assert "Simulated, not a real child." in (read / "quality.html").read_text(encoding="utf-8")
     manifest = json.loads((read / results.MANIFEST).read_text(encoding="utf-8"))
     assert manifest["observed"] is True
     assert set(manifest["files"]) == {"events.parquet", "children.parquet", "quality.html", "findings.csv"}

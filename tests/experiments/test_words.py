@@ -255,8 +255,12 @@ def test_the_assumed_numbers_of_the_fit_are_the_ones_used(quick: SavedFit) -> No
 
 
 def test_the_journeys_page_says_what_is_assumed(quick: SavedFit) -> None:
-    lines = journey_assumptions(quick.fitted)
+    lines = journey_assumptions(quick.fitted, "They come back.")
     assert any("50%, 30%, 15% and 5% of families" in line for line in lines)
+    assert lines[-1].endswith("They come back.")
+    alone = "does not change the chances of the others"
+    assert alone in " ".join(lines)
+    assert alone not in " ".join(journey_assumptions(quick.fitted, "", together=True))
 
 
 @pytest.mark.parametrize("module", [assumed_module, report, tables, words])

@@ -190,3 +190,11 @@ def test_what_is_told_twice_stands_apart_from_what_was_lost() -> None:
     assert re.search(r"Told twice, used once</th><td[^>]*>1</td><td[^>]*>10<", page)
     # What was lost comes first, however much is told twice.
     assert page.index('id="t-leave"') < page.index('id="t-again"')
+
+
+def test_files_of_a_simulated_run_are_told_as_such():
+    real, simulated = (quality_page(Findings(), {}, simulated=known) for known in (False, True))
+    assert "Simulated, not a real child." in simulated
+    assert "Keep it inside the authority" not in simulated
+    assert "Made from a return about children." in real
+    assert "Keep it inside the authority" in real

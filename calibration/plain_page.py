@@ -34,8 +34,12 @@ tbody th { font-weight: 400; }
 """
 
 
-def page(title: str, banner: str, parts: Sequence[str], style: str = "") -> str:
-    """Return a page: a banner (plain text) that stands above all, the title, and parts of HTML; `style` is added."""
+def page(title: str, banner: str, parts: Sequence[str], style: str = "", *, more: str = "") -> str:
+    """Return a page: a banner that stands above all, the title, and parts of HTML; `style` is added.
+
+    The banner is plain text; `more` follows in it, less loud.
+    """
+    rest = f" {escape(more)}" if more else ""
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">',
@@ -43,7 +47,7 @@ def page(title: str, banner: str, parts: Sequence[str], style: str = "") -> str:
             '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">',
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
             f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>",
-            f'<header class="banner"><div class="wrap"><p><strong>{escape(banner)}</strong></p></div></header>',
+            f'<header class="banner"><div class="wrap"><p><strong>{escape(banner)}</strong>{rest}</p></div></header>',
             f'<main class="wrap">\n<h1>{escape(title)}</h1>',
             *(part for part in parts if part),
             "</main>\n</body>\n</html>\n",
