@@ -35,7 +35,7 @@ from abm.pathway import WEEKS_PER_YEAR, Journey
 from abm.population import Population
 from calibration.returns import assemble_loop as loop
 from calibration.returns.assemble_facts import CARE, NEED, care_facts, in_order, need_facts
-from calibration.returns.assemble_people import Link, gap_ends, gaps_of, people_of, untold_cases, window
+from calibration.returns.assemble_people import Link, gaps_of, last_told_before, people_of, untold_cases, window
 from calibration.returns.assemble_routes import EXITS, routes
 from calibration.returns.assemble_rules import (
     BEFORE_BIRTH,
@@ -230,7 +230,7 @@ def _facts(
         parts.append(made)
     if need is not None:
         frames = {name: _with_number(getattr(need, name), numbered, "need") for name in NEED_SCHEMAS}
-        made, contrary = need_facts(frames, gap_ends(need))
+        made, contrary = need_facts(frames, need.observed_to, last_told_before(need))
         findings.add_rows(NFA_WITH_ACTIVITY, contrary, "ReferralNFA")
         parts.append(made)
     return in_order(parts)

@@ -3,10 +3,11 @@
 Two things a return does not say are worked out here, the same for all children:
 
 * *When an enquiry ended.* The CIN Census has no such date. It ended with its conference; where none was held or needed,
-  when the assessment that ran beside it was authorised. An enquiry whose conference is neither held nor said to be
-  unnecessary is still open while an assessment is, or until a plan begins. Any other is taken to end with the
+  when the assessment that ran beside it was authorised; or when a plan began. It goes on beside an assessment that is
+  not authorised when the files end, but only if less than the ASSESSED_WITHIN working days that an assessment may take
+  are over then: else nobody finished that one, and it says nothing of the enquiry. Any other is taken to end with the
   CONFERENCE_WITHIN working days after which a conference is to be held at the latest (Working Together to Safeguard
-  Children 2023, the initial child protection conference), or with the closure if that is earlier; a finding says so.
+  Children 2023, for both limits), or with the closure if that is earlier; a finding says so.
 * *What an assessment found.* Where the case was closed after the assessment (RC8, RC9, or in the week of its
   authorisation) and no plan was made, the child is being assessed up to the closure. Else a child in need was found on
   the day of the authorisation, and is on a child in need plan while the case is open and nothing more serious is: plans
@@ -15,7 +16,7 @@ Two things a return does not say are worked out here, the same for all children:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import date
 
 import polars as pl
@@ -39,6 +40,8 @@ SCHEMA = {
 the order of facts that nothing else tells apart."""
 CONFERENCE_WITHIN = 15
 """Working days from the strategy discussion that begins an enquiry to the conference; we count from the enquiry."""
+ASSESSED_WITHIN = 45
+"""Working days from the referral to the end of the assessment; we count from the assessment."""
 _RANK = ("child", "day", "late", "kind", "turn")
 _DIED, _MOVED_ABROAD = "E2", "E16"
 _OF_REFERRAL = ["child", "number"]
@@ -97,11 +100,12 @@ def care_facts(episodes: pl.DataFrame, journey: Journey) -> tuple[pl.DataFrame, 
 
 
 def need_facts(
-    frames: dict[str, pl.DataFrame], gap_ends: Collection[date] = ()
+    frames: dict[str, pl.DataFrame], until: date, last_told_before: Mapping[date, date]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Return the facts of referrals and what followed (`frames`: the tables with `child` a number).
 
-    What ends on one of `gap_ends`, the last days of years without a census, ended in these years: when is not told.
+    `until` is the last day that the files cover. What ends on the last day of years without a census ended in these
+    years: when is not told. `last_told_before` has these days, and before each the last day that was told.
 
     Also returned beside: file and row of referrals that say "no further action" although something followed; they are
     taken as referrals that went on.
@@ -156,11 +160,11 @@ def need_facts(
     found = pl.col("authorised").is_not_null() & ~unfounded.fill_null(False)
     ends(assessments, "started", "authorised", (loop.ASSESSMENT_BEGAN, loop.ASSESSMENT_ENDED), found)
     starts = pl.concat([frames[name].select(*_OF_REFERRAL, "start") for name in ("need_plans", "protection_plans")])
-    enquiries = _ended_enquiries(with_case("enquiries"), frames["assessments"], starts)
+    enquiries = _ended_enquiries(with_case("enquiries"), frames["assessments"], starts, until, last_told_before)
     held = (pl.col("ended") == pl.col("met")).fill_null(False)
     how = pl.when(held).then(loop.CONFERENCE).when("capped").then(loop.CAPPED).otherwise(loop.WITHOUT_CONFERENCE)
     ends(enquiries, "started", "ended", (loop.ENQUIRY_BEGAN, loop.ENQUIRY_ENDED), how)
-    unseen = pl.col("end").is_in(list(gap_ends)).fill_null(False).cast(pl.UInt8) * loop.ENDED_UNSEEN
+    unseen = pl.col("end").is_in(list(last_told_before)).fill_null(False).cast(pl.UInt8) * loop.ENDED_UNSEEN
     ends(with_case("need_plans"), "start", "end", (loop.NEED_PLAN_BEGAN, loop.NEED_PLAN_ENDED), unseen)
     ends(with_case("protection_plans"), "start", "end", (loop.PROTECTION_BEGAN, loop.PROTECTION_ENDED), unseen)
     ends(with_case("pre_proceedings"), "started", "decided", (loop.PRE_PROCEEDINGS_BEGAN, loop.PRE_PROCEEDINGS_ENDED))
@@ -171,13 +175,18 @@ def need_facts(
     return pl.concat(out), contrary
 
 
-def _ended_enquiries(enquiries: pl.DataFrame, assessments: pl.DataFrame, plans: pl.DataFrame) -> pl.DataFrame:
+def _ended_enquiries(
+    enquiries: pl.DataFrame, assessments: pl.DataFrame, plans: pl.DataFrame, until: date,
+    last_told_before: Mapping[date, date],
+) -> pl.DataFrame:  # fmt: skip
     """Return enquiries with `met`, the day of their conference, `ended`, the day on which they ended, and `capped`.
 
     Parameters
     ----------
     plans
         Referral and start of plans of both kinds.
+    until, last_told_before
+        As in `need_facts`.
     """
     by = [*_OF_REFERRAL, "started"]
     # A conference that is told of the case as a whole belongs to the last enquiry before it.
@@ -202,17 +211,20 @@ def _ended_enquiries(enquiries: pl.DataFrame, assessments: pl.DataFrame, plans: 
     )  # fmt: skip
     waits = pl.col("conference_not_required").fill_null(True).not_()
     ended = pl.coalesce("met", pl.when(waits).then(None).otherwise(pl.col("authorised")))
-    # An assessment that is not finished goes on while the case is open; a plan ends the enquiry when it begins.
-    unfinished = assessments.filter(pl.col("authorised").is_null()).select(_OF_REFERRAL).unique()
+    # A plan ends the enquiry when it begins. An assessment that is not finished goes on for as long as it may.
+    unfinished = assessments.filter(pl.col("authorised").is_null()).group_by(_OF_REFERRAL).agg(pl.col("started").max())
+    within = after_working_days(unfinished["started"], ASSESSED_WITHIN).alias("within")
     planned = plans.group_by(_OF_REFERRAL).agg(pl.col("start").max().alias("planned_at"))
-    unfinished = unfinished.with_columns(assessed=pl.lit(True))
     enquiries = (
-        enquiries.join(unfinished, on=_OF_REFERRAL, how="left", maintain_order="left")
+        enquiries.join(unfinished.select(*_OF_REFERRAL, within), on=_OF_REFERRAL, how="left", maintain_order="left")
         .join(planned, on=_OF_REFERRAL, how="left", maintain_order="left")
     )  # fmt: skip
     # That a case was closed in a year without a census says nothing of what went on before.
-    still_open = pl.col("closed").is_null() | (pl.col("closure_reason") == UNSEEN).fill_null(False)
-    going_on = pl.col("assessed").fill_null(False) & still_open
+    last_told = pl.col("closed").replace(last_told_before) if last_told_before else pl.col("closed")
+    open_on = (
+        pl.when(pl.col("closed").is_null()).then(pl.lit(until)).when(pl.col("closure_reason") == UNSEEN).then(last_told)
+    )
+    going_on = (pl.col("within") >= open_on).fill_null(False)
     going_on = going_on | (pl.col("planned_at") >= pl.col("started")).fill_null(False)
     cap = after_working_days(enquiries["started"], CONFERENCE_WITHIN)
     capped = ended.is_null() & ~going_on & (pl.col("closed").is_null() | (pl.col("closed") > cap))

@@ -94,9 +94,9 @@ def untold_cases(need: NeedTables, begin: date) -> pl.DataFrame:
     return cases.select("child", "file", "row", pl.col("began").is_null().alias("bare"))
 
 
-def gap_ends(need: NeedTables) -> tuple[date, ...]:
-    """Return the last days of years between others of which the return was not read."""
-    return tuple(date(after - 1, 3, 31) for before, after in pairwise(need.years) if after > before + 1)
+def last_told_before(need: NeedTables) -> dict[date, date]:
+    """Return the last day of years between others of which the return was not read, and the last day told before it."""
+    return {date(after - 1, 3, 31): date(before, 3, 31) for before, after in pairwise(need.years) if after > before + 1}
 
 
 def people_of(

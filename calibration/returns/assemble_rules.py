@@ -31,7 +31,8 @@ NOTES: dict[int, Rule] = {
     ),
     loop.ENQUIRY_CAPPED: _rule(
         "enquiry-end-presumed",
-        "No conference of the enquiry is told, nor an assessment or a plan that ended it.",
+        "No conference of the enquiry is told, nor an assessment or a plan that ended it, nor does an assessment go on "
+        "beside it that is still in time.",
         "It was ended 15 working days after it began, the time in which a conference is to be held (Working Together "
         "to Safeguard Children); if the case is open then, the child is on a child in need plan. The row is marked as "
         "inferred.",

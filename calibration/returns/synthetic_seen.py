@@ -7,6 +7,8 @@ A plain reading of the run, child by child, that shares no code with `assemble`.
 * *early help*: as if the child were at home;
 * *pre-proceedings* that ended before the census asked for them (that of 2026): as if the plan went on; where kin took
   the child in, both rows stand in that week;
+* *enquiries that still go on* when the run ends, beside an assessment of more than 45 working days: after 15 as if the
+  child were in need;
 * *homes and orders after care* of children who were there on day one: as if they had been at home;
 * *risk, families, history before the run*, chances and draws.
 """
@@ -17,8 +19,10 @@ import polars as pl
 
 from abm.journey import HOMES
 from abm.pathway import WEEKS_TO_18
-from calibration.returns.synthetic import Stories, Story, start_of_year
-from calibration.returns.synthetic_cin import PRE_PROCEEDINGS_FROM
+from calibration.returns.dates import date_of, week_of_date
+from calibration.returns.synthetic import Stories, Story, end_of_year, start_of_year
+from calibration.returns.synthetic_cin import PRE_PROCEEDINGS_FROM, cases_of
+from calibration.returns.working_days import after_working_days
 
 KNOWN_ON_DAY_ONE = (
     "being_assessed", "under_enquiry", "in_need", "in_need_under_enquiry", "protected", "in_pre_proceedings", *HOMES,
@@ -30,6 +34,8 @@ AS_SEEN = {
     ("in_need", "stepped_down_to_early_help"): "child_in_need_plan_ended",
 }
 """Transitions that look like others where early help is not seen."""
+ENDS_UNTOLD = {"under_enquiry": "child_in_need_plan_began", "in_need_under_enquiry": "child_in_need_plan_went_on"}
+"""What is presumed of an enquiry whose end no census tells."""
 NOT_SEEN = ("born", "moved_in", "moved_away", "early_help_ended")
 SCHEMA = {"child": pl.Int32, "week": pl.Int32, "step": pl.Int32, "transition": pl.String, "from": pl.String}
 
@@ -95,6 +101,8 @@ def _of_child(story: Story, stories: Stories) -> tuple[list[tuple[int, str, str]
             take(event.week, "was_referred")
             name = "came_into_care"
         take(event.week, name)
+    if now in ENDS_UNTOLD and (week := _presumed_end(story, stories)) is not None:
+        take(week, ENDS_UNTOLD[now])
     adult = story.birth_week + WEEKS_TO_18
     if now == "at_home" and adult < stories.n_weeks and (out or first in KNOWN_ON_DAY_ONE):
         take(adult, "grew_up")
@@ -114,3 +122,14 @@ def _spans_of_pre_proceedings(story: Story) -> list[tuple[int, int | None]]:
         elif event.source == "in_pre_proceedings":
             spans[-1] = (spans[-1][0], story.day(event))
     return spans
+
+
+def _presumed_end(story: Story, stories: Stories) -> int | None:
+    """Return the week in which an enquiry that the run leaves open is presumed to end, None where it goes on."""
+    case = cases_of(story)[-1]
+    began = pl.Series([date_of(case.assessments[-1].start), date_of(case.enquiries[-1].start)])
+    done, ended = (after_working_days(began, days)[place] for place, days in enumerate((45, 15)))
+    if done >= date_of(end_of_year(stories.years[-1])):
+        return None
+    week = week_of_date(ended, stories.first_year)
+    return week if week < stories.n_weeks else None

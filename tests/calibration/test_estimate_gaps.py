@@ -23,6 +23,7 @@ from calibration.returns.synthetic903 import write_ssda903
 from calibration.returns.synthetic_cin import write_cin
 from tests.abm.toys import busy_parameters, random_case, small_area
 from tests.calibration.estimate_twin import slow_counts
+from tests.calibration.returns.busy import in_time
 from tests.calibration.test_estimate_counts import simulated
 
 TABLES = JOURNEY.tables
@@ -79,7 +80,7 @@ def read(write, reads, folder, without=()):
     ids=["SSDA903", "CIN Census"],
 )
 def test_a_missing_year_does_not_bias_rates(write, reads, edges, by, tmp_path):
-    run = simulate(small_area(6_000, 208), busy_parameters(), 3, JOURNEY)
+    run = simulate(small_area(6_000, 208), in_time(busy_parameters(), 8), 3, JOURNEY)
     write(Stories.of_run(run), tmp_path)
     first = Stories.of_run(run).years[0]
     whole, _ = read(write, reads, tmp_path)

@@ -22,6 +22,7 @@ from calibration.returns.synthetic import Stories
 from calibration.returns.synthetic903 import write_ssda903
 from calibration.returns.synthetic_cin import write_cin
 from tests.abm.toys import small_area
+from tests.calibration.returns.busy import in_time
 
 TABLES = JOURNEY.tables
 KEYS = [JOURNEY.transitions[t].key for t in TABLES.transition]
@@ -43,7 +44,7 @@ def read_back(run, folder):
 
 def first_rates():
     book = read_rates(JOURNEY, FIRST_RATES)
-    return book, Parameters(book.rates(), np.ones((5, len(JOURNEY.transitions))))
+    return in_time(Parameters(book.rates(), np.ones((5, len(JOURNEY.transitions)))), 20)
 
 
 def area(n_children: int, n_weeks: int):
@@ -62,7 +63,7 @@ def clean() -> np.ndarray:
 
 
 def test_what_returns_show_is_counted_as_in_the_run(tmp_path):
-    _, parameters = first_rates()
+    parameters = first_rates()
     run = simulate(area(1_500, 104), parameters, 4, JOURNEY)
     told = read_back(run, tmp_path)
     log, book = log_of_observed(told), read_rates(JOURNEY)
@@ -88,8 +89,8 @@ def test_intervals_from_returns_hold_the_rates(tmp_path):
 
     Of some 1,050 intervals 93 to 97% must hold: three standard errors from 95%.
     """
-    book, parameters = first_rates()
-    true = book.rates()
+    parameters = first_rates()
+    true = parameters.rates
     chance = -np.expm1(-true / 52)
     taken = np.zeros_like(true)
     for s in range(TABLES.n_states):

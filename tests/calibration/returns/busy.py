@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from abm.journey import JOURNEY
+from abm.parameters import Parameters
 from abm.run import Run
 from abm.simulate import simulate
 from calibration.returns.assemble import Link, Observed, assemble
@@ -33,6 +34,17 @@ def busy_run(seed: int, n_children: int = 120, n_weeks: int = 520, first_year: i
     rates[settled, :, six_years] = np.inf
     scenario = replace(small_area(n_children, n_weeks), first_year=first_year)
     return simulate(scenario, replace(parameters, rates=rates), seed, JOURNEY)
+
+
+def in_time(parameters: Parameters, times: float) -> Parameters:
+    """The same rates, but that assessments and enquiries are `times` shorter: in time, as the census takes them to be.
+
+    Of an enquiry that is still open when a file ends, beside an assessment that is overdue, the end is presumed.
+    """
+    rates = parameters.rates.copy()
+    late = [JOURNEY.state_index[key] for key in ("being_assessed", "under_enquiry", "in_need_under_enquiry")]
+    rates[np.isin(JOURNEY.tables.source, late)] *= times
+    return replace(parameters, rates=rates)
 
 
 def read_back(stories: Stories, folder: Path, link: Link | None = Link()) -> tuple[Observed, Findings]:  # noqa: B008

@@ -254,11 +254,28 @@ def test_an_enquiry_of_which_nothing_more_is_told_lasts_fifteen_working_days():
     in_need = f"{cap} child_in_need_plan_began*"
     assert told(late, {"started": JUNE}) == ([began, in_need, f"{w_late} child_in_need_plan_ended"], 1)
     assert told(None, {"started": JUNE}) == ([began, in_need], 1)
-    # Closed before: with the closure. A plan, or an assessment that is not finished, tells that it went on.
+    # Closed before: with the closure. A plan tells that it went on.
     assert told(D(2021, 6, 30), {"started": JUNE})[1] == 0
-    assert told(None, {"started": JUNE}, assessments=[of(started=MAY)]) == ([began], 0)
     assert told(None, {"started": JUNE}, protection_plans=[of(start=late)]) == (
         [began, f"{w_late} child_protection_plan_began"], 0,
+    )  # fmt: skip
+    # An assessment that is never authorised says nothing of how long the enquiry beside it lasted: not until it is
+    # closed in December, nor until the files end. One of whose 45 working days some are left when they end (those from
+    # 26 January 2024 on end after Good Friday and Easter) goes on, and an enquiry beside it; one of the last 15 does so
+    # beside any.
+    beside = [of(started=MAY)]
+    assert told(late, {"started": JUNE}, assessments=beside) == (
+        [began, in_need, f"{w_late} child_in_need_plan_ended"], 1
+    )  # fmt: skip
+    assert told(None, {"started": JUNE}, assessments=beside) == ([began, in_need], 1)
+    last = D(2024, 3, 11)
+    assert told(None, {"started": last}, assessments=beside) == ([f"{week_of_date(last, 2022)} enquiry_began"], 0)
+    for begun, n_presumed in ((D(2024, 1, 25), 1), (D(2024, 1, 26), 0)):
+        rows, presumed = told(None, {"started": begun}, assessments=[of(started=begun)])
+        assert (len(rows), presumed) == (1 + n_presumed, n_presumed)
+    # The conference, where it is told, ends it however late.
+    assert told(None, {"started": JUNE, "conference": late}, assessments=beside) == (
+        [began, f"{w_late} conference_kept_child_in_need"], 0
     )  # fmt: skip
     # Six days of April to the 8th, four to the 14th, four to the 22nd, the 25th; from a Saturday on, May Day too.
     easter = after_working_days(pl.Series([D(2022, 4, 1), None, D(2022, 4, 9)]), 15).to_list()
