@@ -124,9 +124,8 @@ def prior_for(process: Process, evidence: Evidence, n_years: int) -> Prior:
     return process.prior(n_years, area=evidence.area, scale=own_scales(process, evidence))
 
 
-def laplace_draws(process: Process, evidence: Evidence, n_years: int, n_draws: int, seed: int) -> Array:
-    """Return float64[n_draws, n_years, L]: draws of the factors of fitted years and of those ahead, keyed by number."""
-    prior = prior_for(process, evidence, n_years)
+def laplace_draws(prior: Prior, evidence: Evidence, n_draws: int, seed: int) -> Array:
+    """Return float64[n_draws, years of the prior, L]: draws of the factors of all its years, keyed by number."""
     mean, covariance = evidence.given(prior)
     root = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(covariance)))
     k, n = mean.shape

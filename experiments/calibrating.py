@@ -73,8 +73,8 @@ def drawn(
         return None
     found = work.draws(made.fitted)
     if found is None:
-        figures = parameter_draws.figures_behind(statistics, made)
-        found = parameter_draws.draws_of(made.fitted, order.draws, say, workers=workers, found=figures)
+        table = parameter_draws.table_behind(statistics, made)
+        found = parameter_draws.draws_of(made.fitted, order.draws, say, statistics=table, workers=workers)
         work.keep_draws(found)
     return found
 

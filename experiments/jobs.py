@@ -116,8 +116,8 @@ def calibrate(
             made = replace(made, statistics=made.statistics | {OWN_RATES: KEEP_INSIDE})
         drawn = None
         if draws:
-            found = parameter_draws.figures_behind(statistics, made)
-            drawn = parameter_draws.draws_of(made.fitted, draws, say, workers=workers, found=found, judged=judged)
+            table = parameter_draws.table_behind(statistics, made)
+            drawn = parameter_draws.draws_of(made.fitted, draws, say, statistics=table, workers=workers, judged=judged)
         say("writing", 0.0)
         with results.writing(target):
             save_fit(made, folder)

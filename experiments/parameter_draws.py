@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from calibration.elicit import Judgement
 from calibration.fit import FIRST_YEAR, Fitted
 from calibration.fitted import SavedFit
 from calibration.posterior.draws import AreaDraws
 from calibration.statistics import Statistics
-from calibration.targets import Target, targets
+from calibration.targets import targets
+
+if TYPE_CHECKING:
+    from calibration.pooling import Prior, Process
+
 
 STEP = "draws"
 """What making draws says of itself."""
@@ -63,15 +69,16 @@ def read_judged(path: Path) -> Judged:
 
 
 def draws_of(
-    fitted: Fitted, n: int, say: Callable[[str, float], None], *, workers: int = 1,
-    found: Sequence[Target] | None = None, judged: Judged | None = None,
+    fitted: Fitted, n: int, say: Callable[[str, float], None], *, statistics: Statistics | None, workers: int = 1,
+    judged: Judged | None = None,
 ) -> AreaDraws:  # fmt: skip
     """Return `n` draws of equal weight of the parameters of a fitted area, its years ahead among them.
 
     Parameters
     ----------
-    found
-        The published figures of the fitted years, also those that must not be shown; those of the fit if None.
+    statistics
+        The table that the fit was made from (see `table_behind`): draws then know also the figures that must not be
+        shown, and what is forecast of the area. None if it is not at hand.
     judged
         What people judge of the area's factors and forms, if anything.
     """
@@ -79,16 +86,17 @@ def draws_of(
     from calibration.posterior.area import draw_area
 
     say(STEP, 0.0)
+    found = None
+    if statistics is not None:
+        found = list(targets(statistics, fitted.area, range(FIRST_YEAR - 1, fitted.fitted_to + 1)))
     process, with_abc = process_until(max(fitted.fitted_to, FIRST_UNTIL)), find_spec("pyabc") is not None
     draws = draw_area(
         fitted, found=found, judgements=judged.judgements if judged else (), process=process, n_draws=n, seed=SEED,
-        workers=workers, with_abc=with_abc, progress=lambda _what, part: say(STEP, part),
+        workers=workers, with_abc=with_abc, ahead=_outlook_from(statistics),
+        progress=lambda _what, part: say(STEP, part),
     )  # fmt: skip
-    told = {
-        "how": WITH_ABC if with_abc else WITHOUT_ABC,
-        "ahead": f"factors move as those of {process.n_areas} areas did up to {process.until}",
-    }
-    made = told | dict(draws.made)
+    how = {"how": WITH_ABC if with_abc else WITHOUT_ABC, "ahead": _ahead_in_words(draws, process)}
+    made = how | dict(draws.made)
     if judged is not None:
         n_judged = len(judged.judgements)
         made["how"] += f"; with {n_judged} judgement{'s' if n_judged > 1 else ''} of people, of '{judged.file}'"
@@ -96,31 +104,44 @@ def draws_of(
     return replace(draws, made=made)
 
 
-def quick_draws_of(fitted: Fitted, n: int, say: Callable[[str, float], None]) -> AreaDraws:
-    """Return draws of the same kind in a second or two: Gaussian around the fit, and not held against the simulation.
+def quick_draws_of(fitted: Fitted, n: int, say: Callable[[str, float], None], *, statistics: Statistics) -> AreaDraws:
+    """Return draws of the same kind in seconds: Gaussian around the fit, and not held against the simulation.
 
-    That is enough for most factors, and for a test of a fit that is thrown away after it.
+    That is enough for most factors, and for a test of a fit that is thrown away after it. `statistics` is the table
+    that the area was fitted to, and nothing else.
     """
-    import numpy as np
-
+    from calibration.outlook import with_outlook
     from calibration.pooling import process_until
-    from calibration.pooling_evidence import evidence_at, laplace_draws
+    from calibration.pooling_evidence import evidence_at, laplace_draws, prior_for
     from calibration.posterior.forms import FORMS
 
     say(STEP, 0.0)
-    process = process_until(max(fitted.fitted_to, FIRST_UNTIL))
-    logs = laplace_draws(process, evidence_at(fitted), fitted.scenario.n_years, n, SEED)
-    return AreaDraws(fitted, logs, np.zeros((n, len(FORMS))), np.full(n, 1 / n), SEED, {"how": "Gaussian"})
+    process, evidence = process_until(max(fitted.fitted_to, FIRST_UNTIL)), evidence_at(fitted)
+    prior = prior_for(process, evidence, fitted.scenario.n_years)
+    logs = laplace_draws(prior, evidence, n, SEED)
+    draws = AreaDraws(fitted, logs, np.zeros((n, len(FORMS))), np.full(n, 1 / n), SEED, {"how": "Gaussian"})
+    return with_outlook(draws, prior, statistics)
 
 
-def figures_behind(statistics: Statistics, made: SavedFit) -> list[Target] | None:
-    """Return all published figures of the fitted years, if this is the table that a fit was made from.
+def _outlook_from(statistics: Statistics | None) -> Callable[[AreaDraws, Prior], AreaDraws] | None:
+    """Return what makes draws agree with what is forecast of the area's figures, if the table is at hand."""
+    from calibration.outlook import with_outlook
 
-    A fit that is kept lacks those that must not be shown; with the table, draws know as much as the fit did.
+    return None if statistics is None else lambda draws, prior: with_outlook(draws, prior, statistics)
+
+
+def _ahead_in_words(draws: AreaDraws, process: Process) -> str:
+    moving = f"factors move as those of {process.n_areas} areas did up to {process.until}"
+    if "outlook" not in draws.made:
+        return moving
+    return f"{moving}, so that five figures lie where they are forecast for three years (see 'journeys backtest')"
+
+
+def table_behind(statistics: Statistics, made: SavedFit) -> Statistics | None:
+    """Return the table if it is the one that a fit was made from, or else None.
+
+    A fit that is kept lacks the figures that must not be shown; with the table, draws know as much as the fit did.
     """
     from abm.files import sha256_of
 
-    if sha256_of(statistics.path) != made.statistics["sha256"]:
-        return None
-    fitted = made.fitted
-    return list(targets(statistics, fitted.area, range(FIRST_YEAR - 1, fitted.fitted_to + 1)))
+    return statistics if sha256_of(statistics.path) == made.statistics["sha256"] else None

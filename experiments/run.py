@@ -322,9 +322,15 @@ def factors_ahead(fitted: Fitted, draws: AreaDraws | None = None) -> str:
     """Return a sentence: what the yearly factors are after the last fitted year."""
     last = fitted.fitted_to
     if draws is not None:
-        return (
+        anew = (
             f"After {last} every yearly factor is drawn anew in each draw: it comes back towards what all areas have "
-            "in common, and spreads with the years, as factors of all areas have done."
+            "in common, and spreads with the years, as factors of all areas have done"
+        )
+        if "outlook" not in draws.made:
+            return f"{anew}."
+        return (
+            f"{anew}; for three years so that five figures of the area lie where they are forecast from its published "
+            "ones (see 'journeys backtest')."
         )
     first = max(fitted.scenario.first_year, last - CARRIED_AHEAD_FROM + 1)
     years = f"{first} and {last}" if first == last - 1 else f"{first} to {last}" if first < last else f"{last}"

@@ -21,6 +21,7 @@ from abm.errors import CareError
 from abm.files import read_signed, replacing, sha256_of, signed
 from abm.journey import JOURNEY
 from abm.marks import journey_mark
+from calibration.backtest.lessons import SHIPPED as LESSONS
 from calibration.pooling import SHIPPED as POOLING
 from calibration.rates import NATIONAL_RATES
 from calibration.statistics import ENGLAND, PUBLISHED, Area, Statistics, read_statistics
@@ -34,7 +35,7 @@ COMMAND = "python -m experiments.shipped --date YYYY-MM-DD"
 
 def rests_on(statistics: Path) -> dict[str, str]:
     """Return a mark of everything that is read to make fits and draws: tables by SHA-256, the journey."""
-    tables = {"statistics": statistics, "rates": NATIONAL_RATES, "pooling": POOLING}
+    tables = {"statistics": statistics, "rates": NATIONAL_RATES, "pooling": POOLING, "lessons": LESSONS}
     return {name: sha256_of(path) for name, path in tables.items()} | {"journey": journey_mark(JOURNEY)}
 
 

@@ -29,7 +29,7 @@ from abm.simulate import simulate, simulate_many
 from calibration.elicit import Judgement
 from calibration.fit import CORRECTION_CHILDREN, PULL, Fitted, Progress
 from calibration.levers import LEVERS, multipliers
-from calibration.pooling import Process, process_until
+from calibration.pooling import Prior, Process, process_until
 from calibration.pooling_evidence import Evidence, own_scales
 from calibration.posterior.draws import AreaDraws
 from calibration.posterior.emulator import Emulator, learnt
@@ -181,6 +181,7 @@ def draw_area(
     workers: int = 1,
     n_runs: int | None = None,
     with_abc: bool = True,
+    ahead: Callable[[AreaDraws, Prior], AreaDraws] | None = None,
     progress: Progress | None = None,
 ) -> AreaDraws:
     """Return draws of an area's parameters, as its published figures, the prior and judgements leave them.
@@ -202,6 +203,9 @@ def draw_area(
         Runs of each of the three steps that simulate; as `runs_for` says if None.
     with_abc
         Whether to run the sequential ABC; without it, moves begin at Laplace's Gaussian (they end in the same place).
+    ahead
+        What else is known of the years ahead: given the draws and the prior that these years are drawn from, it
+        returns the draws that agree with it (see `calibration.outlook`).
 
     Errors
     ------
@@ -260,4 +264,5 @@ def draw_area(
     if fitted.scenario.n_years > logs.shape[1]:
         logs = onward.draws(logs, seed)
     assert levels.shape[1] == len(FORMS)
-    return AreaDraws(fitted, logs, levels, np.full(n_draws, 1.0 / n_draws), seed, made)
+    draws = AreaDraws(fitted, logs, levels, np.full(n_draws, 1.0 / n_draws), seed, made)
+    return draws if ahead is None else ahead(draws, onward)

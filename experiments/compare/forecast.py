@@ -71,7 +71,7 @@ def forecast_frame(
         seeds,
         workers=workers,
         progress=lambda done, n: say("simulation", done / n),
-        draws=parameter_draws.quick_draws_of(fitted, draws, say) if draws else None,
+        draws=parameter_draws.quick_draws_of(fitted, draws, say, statistics=seen) if draws else None,
     )
     points = published_points(targets(statistics, area, range(FIRST_YEAR - 1, COMPARED[-1] + 1)))
     return figures_frame(simulated.scenario_years, points, simulated.figures, system_figures(system))

@@ -39,6 +39,12 @@ NOT_THE_BACKTEST = (
     "Those are the forecasts that were held against past years of all authorities; the years ahead here were tried on "
     "this area alone, in the test, if there is one."
 )
+AS_THE_BACKTEST = (
+    "For the first three years ahead five of these figures (children looked after at 31 March, started, ceased, plans "
+    "at 31 March, referrals) are made to lie where 'journeys backtest' forecasts them, nearly: those forecasts were "
+    "held against past years of all authorities. What else is shown of these years, and all later ones, follow from "
+    "how chances move and were not tried in that way."
+)
 GOES_ON = (
     "The years ahead say what would follow if chances moved on as those of all areas have moved: an area far from the "
     "others comes back towards them. They are not a forecast of policy: no new law, money, way of working, place to "
@@ -111,6 +117,7 @@ def headline(
     published_to: int = COMPARED[-1],
     required: Score | None = None,
     drawn: bool = False,
+    forecast: bool = False,
 ) -> list[str]:
     """Return what the figures say, then what they do not.
 
@@ -118,6 +125,8 @@ def headline(
     ----------
     drawn
         Whether each run has a draw of the parameters of its own.
+    forecast
+        Whether the draws' years ahead agree with what is forecast of the area (see `calibration.outlook`).
     score, required
         How the test came out over all figures, and over those alone that must be held; None if there was none.
     published_to
@@ -147,7 +156,7 @@ def headline(
         )
     lines += [CHANCE_AND_PARAMETERS, GOES_ON] if drawn else [CHANCE_ALONE, NO_POLICY]
     if years[-1] > fitted_to and sample == 1:  # England as one area has no backtest
-        lines.append(NOT_THE_BACKTEST)
+        lines.append(AS_THE_BACKTEST if forecast else NOT_THE_BACKTEST)
     return [*lines, SIMULATED]
 
 
@@ -198,7 +207,7 @@ def how_they_part(
         return [
             f"The two views part by more than {100 * PARTED:.0f}% in {' and in '.join(parted)}. That says little of "
             "the views themselves: system dynamics keeps the factors of its last years, and each run has factors that "
-            "come back towards those of all areas. With --point both keep them: only that shows how the views part."
+            "move on as those of all areas have moved. With --point both keep them: only that shows how the views part."
         ]
     return [
         f"The two views part by more than {100 * PARTED:.0f}% in {' and in '.join(parted)}: they carry the same "

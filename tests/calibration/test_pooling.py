@@ -22,7 +22,7 @@ from calibration.pooling import (
     read_processes,
 )
 from calibration.pooling_estimate import estimate_process, jackknife, numbers_of, table_of, write_table
-from calibration.pooling_evidence import MOST_SCALE, Evidence, evidence_of, laplace_draws, own_scales
+from calibration.pooling_evidence import MOST_SCALE, Evidence, evidence_of, laplace_draws, own_scales, prior_for
 from calibration.statistics import ENGLAND
 
 Array = NDArray[np.float64]
@@ -186,7 +186,7 @@ def test_a_small_area_borrows_and_its_draws_are_wider() -> None:
     def draws(noise: float) -> Array:
         sd = np.full((3, L), noise)
         evidence = evidence_of("E1", nothing, np.eye(3 * L) / noise, nothing, value, sd, 1.0)
-        return laplace_draws(process, evidence, 6, 400, 1)
+        return laplace_draws(prior_for(process, evidence, 6), evidence, 400, 1)
 
     large, little = draws(0.02), draws(0.8)
     assert abs(large[:, :3].mean() - 0.4) < 0.02

@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+import calibration.outlook as outlook_module
+import calibration.posterior.area as area_module
 from abm.journey import JOURNEY
 from abm.simulate import simulate
 from calibration.fit import Fitted
@@ -265,6 +267,30 @@ def test_a_folder_with_something_else_is_not_touched(fitting: list[str], tmp_pat
     assert fitting == []
 
 
+def test_years_ahead_agree_with_what_is_forecast_where_the_table_is_at_hand(
+    quick: SavedFit, statistics: Statistics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def draw_area(fitted: Fitted, *, n_draws: int, ahead: Any, **_rest: Any) -> AreaDraws:
+        given.append(ahead)
+        drawn = quick_draws(fitted, n_draws, nothing)
+        return drawn if ahead is None else ahead(drawn, "the prior")
+
+    def with_outlook(draws: AreaDraws, prior: Any, table: Statistics) -> AreaDraws:
+        assert (prior, table) == ("the prior", statistics)
+        return replace(draws, made={"outlook": {"moved": 0.5}})
+
+    monkeypatch.setattr(area_module, "draw_area", draw_area)
+    monkeypatch.setattr(outlook_module, "with_outlook", with_outlook)
+    assert "lie where they are forecast" in REAL_DRAWS_OF(quick.fitted, 3, nothing, statistics=statistics).made["ahead"]
+    assert "forecast" not in REAL_DRAWS_OF(quick.fitted, 3, nothing, statistics=None).made["ahead"]
+    assert given[1] is None
+    assert parameter_draws.table_behind(statistics, quick) is statistics
+    other = replace(quick, statistics=dict(quick.statistics) | {"sha256": "0" * 64})
+    assert parameter_draws.table_behind(statistics, other) is None
+
+
 # What is shipped ------------------------------------------------------------------------------------------------------
 
 
@@ -330,9 +356,11 @@ def test_what_is_shipped_comes_out_again(statistics: Statistics) -> None:
     assert np.allclose(made.fitted.logs, there.fitted.logs, atol=1e-6)
     assert np.allclose(made.fitted.correction, there.fitted.correction, atol=1e-6)
     kept = load_draws(shipped.FOLDER / CODE, there.fitted)
-    figures = parameter_draws.figures_behind(statistics, made)
-    again = REAL_DRAWS_OF(made.fitted, len(kept), nothing, found=figures)
+    table = parameter_draws.table_behind(statistics, made)
+    again = REAL_DRAWS_OF(made.fitted, len(kept), nothing, statistics=table)
     # 75 means, each of two samples of 100: 5 standard errors of their difference, a false alarm in 20,000.
     error = np.sqrt((kept.logs.var(axis=0) + again.logs.var(axis=0)) / len(kept))[:5]
     assert (np.abs(kept.logs.mean(axis=0) - again.logs.mean(axis=0))[:5] < 5 * error).all()
-    assert again.made["how"] == kept.made["how"]
+    for told in ("how", "ahead"):
+        assert again.made[told] == kept.made[told]
+    assert "so that five figures lie where they are forecast" in again.made["ahead"]

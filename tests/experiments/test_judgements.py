@@ -94,7 +94,9 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_fitted(given: list[
 def test_draws_with_judgements_are_not_replaced_by_others_without(
     quick: SavedFit, given: list[Any], judged: Path, tmp_path: Path
 ) -> None:
-    made = parameter_draws.draws_of(quick.fitted, 3, lambda *_: None, judged=parameter_draws.read_judged(judged))
+    made = parameter_draws.draws_of(
+        quick.fitted, 3, lambda *_: None, statistics=None, judged=parameter_draws.read_judged(judged)
+    )
     save_fit(quick, tmp_path)
     save_draws(made, tmp_path)
     fits = {BLACKPOOL: tmp_path}
