@@ -10,6 +10,7 @@ Left truncation: a child adds weeks from the week on in which its events would b
 it then is; what came before is not counted, and neither is the fact that it stayed so long. Right censoring: weeks end
 with the window, and nothing is said of what came after. Weeks of a year of which the return was not read are not
 watched either: nobody who left in them would be in the files, but all who stayed are.
+Children at home, whom no return names, are not watched after them until they are seen again.
 """
 
 from __future__ import annotations
@@ -158,12 +159,14 @@ def count(log: Log, weeks: tuple[int, int] | None = None) -> Counts:
     stop = np.where(ended, told.week[next_row] + by_chance[next_row], log.n_weeks)
     adult = log.birth_week[told.child].astype(np.int64) + WEEKS_TO_18
     stop = np.where(tables.birthday[told.state] >= 0, np.minimum(stop, np.maximum(adult, start)), stop)
+    began = start
     start, stop = np.maximum(start, seen_from), np.minimum(stop, seen_to)
     needed = log.needs(told.child, told.state)
     exposure = np.zeros(tables.n_states * N_GROUPS * tables.max_bands, np.int64)
     for from_week, to_week in log.spans():
         begins, ends = np.maximum(start, from_week[needed]), np.minimum(stop, to_week[needed])
-        mine = np.flatnonzero(usable & (ends > begins))
+        lost = log.lost_in_gap(told.state, needed, began, begins)
+        mine = np.flatnonzero(usable & (ends > begins) & ~lost)
         exposure += _spread(log, told, mine, begins[mine], ends[mine])
 
     # Events, in the group and band in which the child was just before.
@@ -172,6 +175,10 @@ def count(log: Log, weeks: tuple[int, int] | None = None) -> Counts:
     hidden = log.in_gap(needed[before], told.week)
     left_out["in years of which no return was read"] = int((by_chance & inside & hidden).sum())
     rows = np.flatnonzero(by_chance & inside & ~hidden)
+    was = before[rows]
+    lost = log.lost_in_gap(told.state[was], needed[was], began[was], told.week[rows])
+    left_out["of children at home since before a year of which no return was read"] = int((usable[was] & lost).sum())
+    rows = rows[~(usable[was] & lost)]
     fit = usable[before[rows]] & ~log.unseen_edges[told.edge[rows]]
     left, known = before[rows[~fit]], told.known[before[rows[~fit]]]
     left_out["out of states that these returns do not watch"] = int((~watched[left]).sum())

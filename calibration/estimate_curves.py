@@ -166,7 +166,8 @@ def spells(log: Log, curve: Curve, told: Stays | None = None) -> Spells:
         first, stop = np.maximum(seen_from, from_week[needed]), np.minimum(seen_to, to_week[needed])
         end = np.minimum(until, stop - 1) - start
         entry = np.maximum(first - 1 - start, 0)
-        use = known & watched & (end > entry) & (until >= first)
+        lost = log.lost_in_gap(told.state[begins], needed, start + 1, first)
+        use = known & watched & (end > entry) & (until >= first) & ~lost
         parts.append(np.stack([entry[use], end[use], np.where(until[use] < stop[use], way[use], 0)]))
     return Spells(*np.concatenate(parts, axis=1))
 

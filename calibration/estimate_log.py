@@ -117,6 +117,23 @@ class Log:
             out |= ((needed & by) > 0) & (week >= begin) & (week < end)
         return out
 
+    def lost_in_gap(self, state: NDArray[Any], needed: NDArray[Any], since: NDArray[Any], week: NDArray[Any]) -> Any:
+        """Tell (bool[...]) which stays that began in `since` are not known to have gone on until `week`.
+
+        After a year without a return the next one names who is in care or has an open case: the child is still there,
+        or has come there. It names nobody at home, or home from care: a child may have come in and out of sight in that
+        year, and its time at home, and perhaps what it is in law, are others. It is not watched again until it is seen.
+        """
+        out = np.zeros(week.shape, bool)
+        for by, _, end in self.gaps:
+            out |= ((needed & by) > 0) & (since < end) & (week >= end)
+        return out & self.unnamed[state]
+
+    @property
+    def unnamed(self) -> NDArray[np.bool_]:
+        """bool[S]: states in which no return names a child."""
+        return np.array([s.stage in ("home", "after_care") for s in self.journey.states])
+
     @property
     def in_care_at_first(self) -> tuple[int, int]:
         """How many children are in care when the log begins, and of how many of them it is not known since when."""

@@ -48,7 +48,8 @@ WHAT = (
 )
 GAPS = (
     "Who came and left within them is told nowhere, and of those who were there before, when and how they left. So "
-    "their weeks are not watched: nothing in them is counted, and what no later file has is taken to have ended then."
+    "their weeks are not watched: nothing in them is counted, and what no later file has is taken to have ended then. "
+    "Children who were at home before them, home from care among them, are not watched after them until seen again."
 )
 NEARLY_ALL = 0.95
 """Share of looked-after children who are to be found in the other return; assumed, the census is to hold them all."""

@@ -8,8 +8,9 @@ What the years do to one another. A census holds what was open at some time of i
 stands in the next one too, which knows better: the row of the latest census is taken. What an earlier census tells and
 a later one no longer does (an assessment that was finished before) is kept. What was open at the end of one census and
 is missing in a later one ended somewhere between: it is ended on 31 March, with a finding, and of a closure the reason
-is UNSEEN. Where censuses are missing between, that is the 31 March before the next one: so it falls into weeks that are
-not watched, and is not counted.
+is UNSEEN. Where censuses are missing between, that is the 31 March before the next one, or the day before the child's
+next case or plan of the kind began, since one ends before the other begins: so it falls into weeks that are not
+watched, and is not counted.
 
 A module that does not say which referral it belongs to gets the latest one on or before its day; where a child has
 none, one is read on that day, because the census holds no referral that was closed before its year.
@@ -70,7 +71,8 @@ REFERRAL_MADE = Rule(
 )  # fmt: skip
 VANISHED = Rule(
     "cin-not-repeated", "It is open at the end of its census and a later census does not hold it.",
-    "It was ended on 31 March before the next census that was read.",
+    "It was ended on 31 March before the next census that was read, or on the day before the child's next one began "
+    "where that is in a year without a census.",
     f"{SPEC}: cases open at any time of the year are in the census", "mended",
 )  # fmt: skip
 OPEN_PAST_CLOSURE = Rule(
@@ -312,5 +314,14 @@ def _vanished(rows: pl.DataFrame, name: str, years: Sequence[int], findings: Fin
     if name == "referrals":
         reason = pl.when("_gone").then(pl.lit(UNSEEN)).otherwise("closure_reason")
         rows = rows.with_columns(reason.alias("closure_reason"))
-    ended = pl.when("_gone").then(pl.max_horizontal(until, start)).otherwise(end)
-    return rows.with_columns(ended.alias(end)).drop("_gone")
+    rows = rows.join(_begun_later(rows, start), on=["child", "until"], how="left", maintain_order="left")
+    then = pl.min_horizontal(until, pl.col("_later") - pl.duration(days=1))
+    ended = pl.when("_gone").then(pl.max_horizontal(then, start)).otherwise(end)
+    return rows.with_columns(ended.alias(end)).drop("_gone", "_later")
+
+
+def _begun_later(rows: pl.DataFrame, start: str) -> pl.DataFrame:
+    """Return child, until and, of those that are gone, when the child's first one after their census began (_later)."""
+    gone = rows.filter("_gone").select("child", "until").unique()
+    later = gone.join(rows.select("child", pl.col(start).alias("_later")), on="child")
+    return later.filter(pl.col("_later") > pl.col("until")).group_by("child", "until").agg(pl.col("_later").min())

@@ -33,12 +33,14 @@ def slow_counts(
     week_too_few: bool = False,
     week_too_many: bool = False,
     gaps_ignored: bool = False,
+    still_at_home: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return exposure [S, G, B] and events [E, G, B].
 
     Mutants: `before_the_watch` also counts the weeks between the beginning of a child's clock and the watch (left
     truncation ignored); `week_too_few` leaves out the week of the event, `week_too_many` adds one after it;
-    `gaps_ignored` counts events in weeks that are not watched.
+    `gaps_ignored` counts events in weeks that are not watched; `still_at_home` takes children who were at home before
+    such weeks to have been there throughout.
     """
     tables = log.journey.tables
     exposure = np.zeros((tables.n_states, N_GROUPS, tables.max_bands), np.int64)
@@ -60,11 +62,14 @@ def slow_counts(
         def watched(state: int, i: int = i) -> bool:
             return bool(log.sees[i] & log.watched_by[state])
 
-        def hidden(state: int, week: int, i: int = i) -> bool:
+        def hidden(state: int, week: int, entered: int, i: int = i) -> bool:
             needed = int(log.watched_by[state])
             if needed == NEED and log.sees[i] & CARE:
                 needed = NEED | CARE
-            return any(by & needed and begin <= week < end for by, begin, end in log.gaps)
+            gaps = [(begin, end) for by, begin, end in log.gaps if by & needed]
+            unnamed = log.journey.states[state].stage in ("home", "after_care") and not still_at_home
+            lost = unnamed and any(entered < end <= week for _, end in gaps)
+            return lost or any(begin <= week < end for begin, end in gaps)
 
         def at_risk(state: int, week: int, history: int, known: bool, birth: int = birth) -> bool:
             nobody_yet = not log.everyone and log.journey.states[state].stage == "home" and history == 0
@@ -74,12 +79,13 @@ def slow_counts(
         def place(state: int, week: int, since: int) -> int:
             return int(tables.band[state, min(max(week - since - 1, 0), tables.band.shape[1] - 1)])
 
+        entered = 0
         first = since + 1 if before_the_watch and log.seen_from[i] == 0 else 0
         for week in range(min(first, 0), log.n_weeks):
             seen = (log.seen_from[i] <= week or (before_the_watch and week < 0)) and week < log.seen_to[i]
             happened = of_week.get(week, []) if week >= 0 else []
             planned = bool(happened) and not tables.weekly[happened[0][0]]
-            if seen and not planned and at_risk(at, week, history, known) and not hidden(at, week):
+            if seen and not planned and at_risk(at, week, history, known) and not hidden(at, week, entered):
                 weeks = 1
                 if happened:
                     weeks += int(week_too_many) - int(week_too_few)
@@ -87,7 +93,7 @@ def slow_counts(
             before, last_inferred = history, False
             for step, (edge, inferred) in enumerate(happened):
                 to = int(tables.target[edge])
-                if hidden(at, week) and not gaps_ignored:
+                if hidden(at, week, entered) and not gaps_ignored:
                     pass
                 elif tables.weekly[edge]:
                     filled = step > 0 and (inferred or last_inferred)
@@ -105,7 +111,7 @@ def slow_counts(
                     of_both = int(log.watched_by[at] | log.watched_by[to])
                     unseen = any(by & of_both and begin <= week < end for by, begin, end in log.gaps)
                     since, known = week - int(tables.clock_at[edge]), not (inferred and unseen)
-                at, last_inferred = to, inferred
+                at, last_inferred, entered = to, inferred, week + 1
     return exposure, events
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from abm.errors import CareError
+from calibration.returns.assemble import assemble
 from calibration.returns.cin_codes import CODES
+from calibration.returns.dates import week_of_date
+from calibration.returns.findings import Findings
+from tests.calibration.returns.clean import words
 from tests.calibration.returns.files_cin import (
     assessment,
     case,
@@ -250,6 +255,31 @@ def test_a_case_that_no_later_census_holds_ended_before_the_next_one(tmp_path: P
     ]  # fmt: skip
     assert rows(tables.need_plans, "end") == [("2024-03-31",)]
     assert [column for _, _, column in told(findings, "cin-not-repeated")] == ["CINclosureDate", "CINPlanEndDate"]
+
+
+def test_what_vanished_ended_before_the_next_one_began_in_a_year_without_a_census(tmp_path: Path) -> None:
+    """Of 2024 there is no census. One who is referred again in it, or has another plan, has not two at a time."""
+    plans = [protection_plan("2022-07-01"), protection_plan("2023-10-02")]
+    folder = write(
+        tmp_path,
+        {
+            2023: [
+                child("A", case("2022-05-01", need_plan("2022-07-01"))), child("B", case("2022-05-01", plans[0])),
+                child("C", case("2022-05-01"), case("2022-12-01")),
+            ],
+            2025: [child("A", case("2023-09-04")), child("B", case("2022-05-01", plans[1]))],
+        },
+    )  # fmt: skip
+    tables, _ = read(folder)
+    assert rows(tables.referrals, "child", "referred", "closed", "closure_reason") == [
+        ("A", "2022-05-01", "2023-09-03", "RC99"), ("A", "2023-09-04", None, None), ("B", "2022-05-01", None, None),
+        # Two at a time in one census are told as they stand there.
+        ("C", "2022-05-01", "2024-03-31", "RC99"), ("C", "2022-12-01", "2024-03-31", "RC99"),
+    ]  # fmt: skip
+    assert rows(tables.protection_plans, "start", "end") == [("2022-07-01", "2023-10-01"), ("2023-10-02", None)]
+    observed = assemble(None, tables, Findings())
+    # The case of before the missing year does not hide the referral in it.
+    assert f"{week_of_date(date(2023, 9, 4), 2023)} was_referred" in words(observed, "A")
 
 
 def test_a_plan_of_a_closed_case_ended_with_the_case(tmp_path: Path) -> None:

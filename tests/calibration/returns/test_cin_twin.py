@@ -94,7 +94,8 @@ class Twin:
         for key, told in self.cases.items():
             told["original"] = told["closed"]
             if not told["closed"] and not told["nfa"] and told["year"] < YEARS[-1]:
-                told["closed"] = before_next(told["year"])
+                others = [day for other, day in self.cases if other == key[0]]
+                told["closed"] = before_next(told["year"], key[1], others)
             self.cases[key] = told
 
     def take_case(self, key: str, told: ET.Element, year: int) -> None:
@@ -153,7 +154,8 @@ class Twin:
             told = self.cases[row["child"], row["referred"]]
             end, census_end = row["end"], f"{row['year']}-03-31"
             if end is None and row["year"] < YEARS[-1] and (told["original"] or "9") > census_end:
-                end = before_next(row["year"])
+                others = [other["start"] for other in self.once(name) if other["child"] == row["child"]]
+                end = before_next(row["year"], row["start"], others)
             if end is None and told["original"] is not None:
                 end = max(told["original"], row["start"])
             spans.append((row["child"], row["start"], end or "9999-12-31"))
@@ -165,9 +167,11 @@ class Twin:
         return sorted((key, start, None if end == "9999-12-31" else end) for key, start, end in spans)
 
 
-def before_next(year: int) -> str:
-    """Return the last day before the year of the next census."""
-    return f"{min(other for other in YEARS if other > year) - 1}-03-31"
+def before_next(year: int, start: str, others: list[str]) -> str:
+    """Return the last day before the year of the next census, or before one of the others in a year without one."""
+    ends = [date.fromisoformat(f"{min(other for other in YEARS if other > year) - 1}-03-31")]
+    ends += [date.fromisoformat(day) - timedelta(1) for day in others if day > f"{year}-03-31"]
+    return max(str(min(ends)), start)
 
 
 def overlap(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
