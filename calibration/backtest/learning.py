@@ -5,6 +5,8 @@ For an origin T and h years ahead only origins t with t + h <= T teach, so that 
 * *Weights.* The change from the last value, in steps of the area (`scores.step_of`), is a weighted sum of the changes
   that the views of figures alone say; weights make the absolute error least, and are pulled towards none, which is the
   last value. In a second step, over areas and origins with a fitted model, this is blended with what the model says.
+  What all areas share in a year (its median) is taken out of both sides first: a pandemic or a policy would else teach
+  that areas go where they all went in those few years. So weights rest on how areas of one year differ.
 * *Spread.* A forecast's scale is sqrt(a f + b f^2 + c step^2) of its figure f: chance, what differs in proportion, and
   how much this area moves. The parts (a, b, c) fit the squared errors of the earlier origins; the half-widths of the
   intervals are quantiles of the errors over their scale, taken alike on both sides. Errors are those of an origin under
@@ -14,7 +16,7 @@ For an origin T and h years ahead only origins t with t + h <= T teach, so that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +122,8 @@ def learn(scenes: Sequence[Scene], plain: Array | None = None, blend: Array | No
     if n < LEAST_POINTS:
         return None
 
+    apart = [_apart(one) for one in told]
+
     def weights_of(some: Sequence[_Told]) -> tuple[Array, Array]:
         first = _least_absolute([(t.plain, t.came) for t in some]) if plain is None else plain
         if blend is not None:
@@ -129,10 +133,10 @@ def learn(scenes: Sequence[Scene], plain: Array | None = None, blend: Array | No
         enough = sum(len(y) for _, y in fitted) >= LEAST_POINTS
         return first, _least_absolute(fitted) if enough else np.zeros(some[0].model.shape[1])
 
-    learnt = weights_of(told)
+    learnt = weights_of(apart)
     errors, parts = [], []
     for held, one in enumerate(told):
-        others = [other for k, other in enumerate(told) if k != held and len(other.came)]
+        others = [other for k, other in enumerate(apart) if k != held and len(other.came)]
         enough = sum(len(other.came) for other in others) >= LEAST_POINTS
         first, second = weights_of(others) if enough else learnt
         said = _said(one, first, second)
@@ -150,6 +154,16 @@ def _told(scene: Scene) -> _Told:
     plain, model = changes(scene, scene.plain), changes(scene, scene.model)
     ok = np.isfinite(came) & np.isfinite(plain).all(axis=1)
     return _Told(plain[ok], model[ok], scene.fitted[ok], came[ok], scene.last[ok], scene.step[ok])
+
+
+def _apart(one: _Told) -> _Told:
+    """Return the same without what its areas share: the median of what came and of each view."""
+    if not len(one.came):
+        return one
+    model = one.model - np.median(one.model[one.fitted], axis=0) if one.fitted.any() else one.model
+    return replace(
+        one, plain=one.plain - np.median(one.plain, axis=0), model=model, came=one.came - np.median(one.came)
+    )
 
 
 def _said(one: _Told, plain: Array, blend: Array) -> Array:
