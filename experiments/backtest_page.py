@@ -102,7 +102,21 @@ def _headline(made: Backtest) -> list[str]:
         if wins
         else "No simple method wins for any figure."
     )
+    if made.areas >= FEW and (even := [told for told, low, high in _margins_of(made) if low < 0 < high]):
+        lines.append(
+            "Which is nearer may be chance (the interval over areas holds both) for: " + escape("; ".join(even)) + "."
+        )
     return lines
+
+
+def _margins_of(made: Backtest) -> list[tuple[str, float, float]]:
+    """Return (figure and years ahead, low, high) of the margins of single figures."""
+    rows = ((f, h, _row(made.margins["all"], f, h)) for f in FIGURES for h in range(1, AHEAD + 1))
+    return [
+        (f"{label_of(f)}, {_ahead(h).lower()}", float(row["low"]), float(row["high"]))  # type: ignore[arg-type]
+        for f, h, row in rows
+        if row is not None
+    ]
 
 
 def _errors(made: Backtest) -> str:

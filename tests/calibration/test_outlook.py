@@ -176,10 +176,10 @@ def test_the_outlook_is_what_the_backtest_forecasts(seen: tuple[Response, Outloo
     """`journeys backtest` printed these for North Tyneside on 28 November 2026, with its own quick fit."""
     _, found = seen
     assert found.origin == 2025
-    assert np.allclose(found.middle[:, STOCK], [385, 385, 384], rtol=0.01)
-    # Its intervals of 80%: 351 to 420, 331 to 439, 313 to 455.
+    assert np.allclose(found.middle[:, STOCK], [382, 380, 375], rtol=0.01)
+    # Its intervals of 80%: 347 to 417, 326 to 435, 304 to 445.
     half = 1.2816 * found.middle[:, STOCK] * found.spread[:, STOCK]
-    assert np.allclose(half, [35, 54, 71], rtol=0.03)
+    assert np.allclose(half, [35, 55, 71], rtol=0.03)
 
 
 def test_shipped_draws_lead_to_the_outlook(shipped: AreaDraws, seen: tuple[Response, Outlook]) -> None:
