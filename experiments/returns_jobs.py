@@ -24,7 +24,11 @@ from calibration.returns.assemble import CARE, NEED, SEEN, Link, Observed, assem
 from calibration.returns.cin_cells import MANY_BEFORE as MANY_BEFORE_CIN
 from calibration.returns.findings import Findings, Rule
 from calibration.returns.quality_page import write_quality_page
-from calibration.returns.reading import TEXTS, WORKBOOKS, files_of, header_key, read_tables
+from calibration.returns.reading import read_tables
+from calibration.returns.reading_books import WORKBOOKS
+from calibration.returns.reading_files import files_of
+from calibration.returns.reading_table import header_key
+from calibration.returns.reading_text import TEXTS
 from calibration.returns.ssda903_episodes import MANY_BEFORE as MANY_BEFORE_903
 from calibration.returns.synthetic import README, SIMULATED, SIMULATED_CHILD, Stories, write_readme
 from calibration.returns.synthetic903 import RETURN as OF_CARE

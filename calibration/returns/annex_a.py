@@ -25,8 +25,10 @@ from calibration.returns.annex_a_care import care_tables
 from calibration.returns.annex_a_layout import ALSO, CHILD, KNOWN, LIST, NOT_READ, headers, list_of
 from calibration.returns.annex_a_need import tables_of_need
 from calibration.returns.findings import Findings, Rule
-from calibration.returns.reading import TextTable, files_of, read_tables
+from calibration.returns.reading import read_tables
 from calibration.returns.reading_dates import read_dates
+from calibration.returns.reading_files import files_of, holds
+from calibration.returns.reading_table import TextTable
 from calibration.returns.tables import CareTables, NeedTables
 
 SPEC = "Ofsted, Annex A"
@@ -43,12 +45,8 @@ _MONTHS = 6
 
 
 def recognises(path: Path) -> bool:
-    """Tell whether a file holds a list of Annex A, by its columns; a file that cannot be read does not."""
-    try:
-        texts = read_tables(path, Findings(), known=KNOWN, beginning=True)
-    except CareError:
-        return False
-    return any(list_of(text.keys) is not None for text in texts)
+    """Tell whether a file holds a list of Annex A, by its columns."""
+    return holds(path, lambda text: str(list_of(text.keys) or ""), KNOWN)
 
 
 def read_annex_a(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from calibration.returns.findings import Findings, Rule
-from calibration.returns.reading import TextTable, header_key
+from calibration.returns.reading_table import TextTable, header_key
 
 NEAR_HEADER = Rule(
     "annex-header-near",

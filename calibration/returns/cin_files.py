@@ -7,7 +7,7 @@ its folders, by the other tables of its folder or workbook, or by whoever asks; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,9 +20,12 @@ from calibration.returns.cin_cells import SPEC
 from calibration.returns.cin_layout import MODULES
 from calibration.returns.cin_xml import read_xml
 from calibration.returns.findings import Findings, Rule, Source
-from calibration.returns.reading import TEXTS, WORKBOOKS, TextTable, files_of, read_tables
+from calibration.returns.reading_books import WORKBOOKS
 from calibration.returns.reading_dates import read_dates
-from calibration.returns.ssda903_files import year_in
+from calibration.returns.reading_files import Found, files_of, holds, names_of, tables_in, year_told, years_of
+from calibration.returns.reading_table import TextTable
+from calibration.returns.reading_text import TEXTS
+from calibration.returns.reading_years import year_in, years_in
 
 NOT_OURS = Rule("cin-not-a-table", "The table is none of the CIN Census.", "It was not used.", SPEC, "left out")
 NO_CHILDREN = Rule("cin-no-children", "The file holds no Child.", "It was read as a census without children.", SPEC)
@@ -57,10 +60,9 @@ def recognises(path: Path) -> bool:
             is_message = re.search(rb"<(?:[\w.-]+:)?Message[\s>]", beginning, re.IGNORECASE)
             named = re.search(rb"<(?:[\w.-]+:)?(?:CINdetails|Children)[\s>]|>\s*CIN\s*<", beginning, re.IGNORECASE)
             return bool(is_message and named)
-        texts = read_tables(path, Findings(), known=cin_flat.KNOWN, beginning=True)
-    except (CareError, OSError):
+    except OSError:
         return False
-    return any(cin_flat.table_of(text.keys) for text in texts)
+    return holds(path, cin_flat.table_of, cin_flat.KNOWN)
 
 
 def read_parts(
@@ -89,24 +91,19 @@ def read_parts(
 
 
 def _parts(paths: list[Path], findings: Findings, year: int | None) -> Iterator[_Part]:
-    flat: list[tuple[TextTable, str, list[str]]] = []
+    flat: list[Found] = []
     for path, name in files_of(paths, TEXTS | WORKBOOKS | {".xml"}):
-        names = [path.stem, *Path(name).parts[-2::-1], path.resolve().parent.name]
         if path.suffix.lower() == ".xml":
-            yield from _of_xml(path, name, names, findings, year)
-            continue
-        for text in read_tables(path, findings, name=name, known=cin_flat.KNOWN):
-            if table := cin_flat.table_of(text.keys):
-                flat.append((text, table, [text.sheet, *names]))
-            else:
-                findings.add(NOT_OURS, text.file)
+            yield from _of_xml(path, name, findings, year)
+        else:
+            flat += tables_in(path, name, cin_flat.table_of, cin_flat.KNOWN, NOT_OURS, findings)
     yield from _of_tables(flat, findings, year)
 
 
-def _of_xml(path: Path, name: str, names: list[str], findings: Findings, year: int | None) -> Iterator[_Part]:
+def _of_xml(path: Path, name: str, findings: Findings, year: int | None) -> Iterator[_Part]:
     file = findings.file(name)
     census = read_xml(path, file, findings)
-    told = _year_of_header(census.header, file, findings) or _year_told(names) or year
+    told = _year_of_header(census.header, file, findings) or year_told(names_of(path, name)) or year
     if told is None:
         raise _no_year("census", str(path))
     rows = sum(frame.height for frame in census.tables.values())
@@ -117,25 +114,18 @@ def _of_xml(path: Path, name: str, names: list[str], findings: Findings, year: i
         yield _Part(table, frame.with_columns(pl.lit(file, pl.UInt16).alias("file")), str(path), told)
 
 
-def _of_tables(found: list[tuple[TextTable, str, list[str]]], findings: Findings, year: int | None) -> Iterator[_Part]:
+def _of_tables(found: list[Found], findings: Findings, year: int | None) -> Iterator[_Part]:
     """Give flat tables their years; tables of one folder, or of one workbook, and one year are one census."""
     headers: dict[str, int] = {}
-    for text, table, _ in found:
-        if table == "header":
-            cells = {
-                name: text.frame[key][0] for name, key in _HEADER_KEYS.items() if key in text.keys and text.frame.height
-            }
-            if told := _year_of_header({k: v for k, v in cells.items() if v}, text.file, findings):
-                headers[_key(text)] = told
-    by_key: dict[str, set[int]] = {}
-    for text, _, names in found:
-        if told := _year_told(names):
-            by_key.setdefault(_key(text), set()).add(told)
-    for text, table, names in found:
-        beside = by_key.get(_key(text), set())
-        told = (
-            headers.get(_key(text)) or _year_told(names) or (next(iter(beside)) if len(beside) == 1 else None) or year
-        )
+    for text in (one.text for one in found if one.table == "header"):
+        cells = {
+            name: text.frame[key][0] for name, key in _HEADER_KEYS.items() if key in text.keys and text.frame.height
+        }
+        if of_header := _year_of_header({k: v for k, v in cells.items() if v}, text.file, findings):
+            headers[_key(text)] = of_header
+    for one, named in zip(found, years_of(found, _key), strict=True):
+        text, table = one.text, one.table
+        told = headers.get(_key(text)) or named or year
         if table == "header":
             findings.know(text.file, "Header", told)
             continue
@@ -159,9 +149,7 @@ def _years_of_rows(text: TextTable, told: int | None) -> pl.Series:
     """Return the census of each row: of a column YEAR, which regional platforms add, else that of the table."""
     if "YEAR" not in text.frame.columns:
         return pl.Series("year", [told] * text.frame.height, dtype=pl.Int32)
-    cells = text.frame["YEAR"]
-    known = {cell: year_in(cell.removesuffix(".0")) for cell in cells.drop_nulls().unique().to_list()}
-    years = cells.replace_strict(known, default=None, return_dtype=pl.Int32).alias("year")
+    years = years_in(text.frame["YEAR"]).alias("year")
     return years if told is None else years.fill_null(told)
 
 
@@ -178,10 +166,6 @@ def _year_of_header(header: dict[str, str], file: int, findings: Findings) -> in
     if told not in (None, of_date, of_date - 1):
         findings.add(TWO_YEARS, file)
     return of_date
-
-
-def _year_told(names: Iterable[str]) -> int | None:
-    return next((year for year in map(year_in, names) if year), None)
 
 
 def _no_year(what: str, where: str) -> CareError:

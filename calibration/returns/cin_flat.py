@@ -6,13 +6,13 @@ Assessments (codes in any list form, or one row for each) or a table of their ow
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 import polars as pl
 
 from calibration.returns.cin_layout import ASSESSMENT, CHILD, DETAILS, HEADER, MODULE, MODULES, NOT_READ, PLAN, Field
 from calibration.returns.findings import Findings
-from calibration.returns.reading import TextTable, header_key
+from calibration.returns.reading_table import TextTable, header_key
 
 FACTORS = "factors"
 """A table of factors alone."""
@@ -41,15 +41,9 @@ KNOWN = (*dict.fromkeys(name for told in _FIELDS for name in (told.element, *tol
 """Every header that a flat table may have."""
 
 
-def table_of(keys: Collection[str]) -> str | None:
-    """Return which module has these headers: a table of `NeedTables`, "factors" or "header"; None for another table.
-
-    Parameters
-    ----------
-    keys
-        Headers by `header_key`.
-    """
-    found = set(keys)
+def table_of(text: TextTable) -> str | None:
+    """Return which module has its headers: a table of `NeedTables`, "factors" or "header"; None for another table."""
+    found = set(text.keys)
     if not found & _keys([CHILD]):
         return "header" if {"REFERENCEDATE", "COLLECTION"} <= found else None
     # Children last: a date of birth may be carried along in any table.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from calibration.returns.cin_layout import HEADER, MODULE, MODULES, NOT_READ
-from calibration.returns.reading import header_key
+from calibration.returns.reading_table import header_key
 
 PLACE = 3
 """Number of the child, number of its CINdetails and line stand before the fields of a row."""

@@ -24,7 +24,8 @@ from abm.errors import CareError, did_you_mean
 from calibration.returns.cin_grammar import PLACE, Node, grammar
 from calibration.returns.cin_layout import HEADER, MODULE, MODULES
 from calibration.returns.findings import Findings, Rule
-from calibration.returns.reading import NOT_UTF8, header_key
+from calibration.returns.reading import NOT_UTF8
+from calibration.returns.reading_table import header_key
 
 ONE_LINE = Rule(
     "cin-xml-one-line",

@@ -10,22 +10,17 @@ text: `reading_dates` makes dates of them.
 from __future__ import annotations
 
 import io
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from abm.errors import CareError, did_you_mean
+from abm.errors import CareError
 from calibration.returns.findings import Findings, Rule
 from calibration.returns.reading_books import OTHER_BOOKS, WORKBOOKS, sheets_of
+from calibration.returns.reading_table import TextTable, header_key
 from calibration.returns.reading_text import BLANKS, cells_of, decoded, rows_of, trimmed
 
-__all__ = ["OTHER_BOOKS", "TEXTS", "WORKBOOKS", "TextTable", "files_of", "header_key", "read_tables"]
-
-TEXTS = frozenset({".csv", ".txt", ".tsv"})
 _SEARCHED, _BEGINNING, _ZIP = 30, 100_000, b"PK\x03\x04"
 
 NO_TABLE = Rule("file-no-table", "The file or sheet holds no table.", "It was not used.", effect="left out")
@@ -49,122 +44,6 @@ LONG_ROW = Rule(
 )
 SHORT_ROW = Rule("row-too-short", "The row has fewer cells than the header.", "Missing cells were read as blank.")
 COLUMN_TWICE = Rule("column-twice", "Two columns have the same name.", "The first was used.", effect="left out")
-COLUMN_UNKNOWN = Rule("column-unknown", "The table has columns that are not of the return.", "They were not used.")
-COLUMN_MISSING = Rule("column-missing", "A column of the return is missing.", "Its cells were read as blank.")
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table as it stands in a file.
-
-    Attributes
-    ----------
-    path
-        The file.
-    file
-        Its number in the findings.
-    sheet
-        The sheet of a workbook; "" for text.
-    frame
-        Columns named by `header_key`, str, null where blank; then file u16 and row u32. Rows without any cell are left
-        out.
-    """
-
-    path: Path
-    file: int
-    sheet: str
-    frame: pl.DataFrame
-
-    @property
-    def keys(self) -> list[str]:
-        """Names of the columns, by `header_key`, in their order."""
-        return [name for name in self.frame.columns if name not in ("file", "row")]
-
-    def take(
-        self, columns: Mapping[str, Collection[str]], findings: Findings, *, needed: Collection[str] = ()
-    ) -> pl.DataFrame:
-        """Return the columns of a return by their own names, then file and row.
-
-        Parameters
-        ----------
-        columns
-            Name -> other headers by which it goes; the name itself always counts. The first that is there is taken.
-        needed
-            Names without which the table is worth nothing.
-
-        Raises
-        ------
-        CareError
-            When a needed column is missing.
-        """
-        taken, used = [], set()
-        for name, others in columns.items():
-            found = [key for key in map(header_key, (name, *others)) if key in self.frame.columns]
-            if found:
-                used.add(found[0])
-                taken.append(pl.col(found[0]).alias(name))
-            elif name in needed:
-                # A header found could be a cell of a file without header, so it is not told: only ours are.
-                near = next((key for key in self.keys if did_you_mean(name, [key])), None)
-                at = f"Column {self.keys.index(near) + 1} has a name like it. " if near else ""
-                raise CareError(
-                    f"The column '{name}' is missing",
-                    self.place,
-                    f"{at}Give the file its header row; the columns of this table are {', '.join(columns)}.",
-                )
-            else:
-                findings.add(COLUMN_MISSING, self.file, None, name)
-                taken.append(pl.lit(None, pl.String).alias(name))
-        unknown = [i for i, key in enumerate(self.keys, 1) if key not in used]
-        if unknown:
-            listed = ", ".join(map(str, unknown))
-            findings.add(COLUMN_UNKNOWN, self.file, None, "", f"Not used: column{'s'[: len(unknown) > 1]} {listed}.")
-        return self.frame.select(*taken, "file", "row")
-
-    def without(self, keys: Collection[str]) -> TextTable:
-        """Return the table without columns that are known and not used."""
-        return TextTable(self.path, self.file, self.sheet, self.frame.drop(keys, strict=False))
-
-    @property
-    def place(self) -> str:
-        """File and sheet, for messages."""
-        return f"{self.path}{f', sheet {self.sheet}' if self.sheet else ''}"
-
-
-def header_key(header: str) -> str:
-    """Return a header without what does not matter: capitals, digits and letters alone."""
-    return re.sub(r"[^A-Z0-9]", "", header.upper())
-
-
-def files_of(paths: Iterable[Path], kinds: Collection[str] = TEXTS | WORKBOOKS | OTHER_BOOKS) -> list[tuple[Path, str]]:
-    """Return (file, name to show) of all files given and in folders given, each once.
-
-    Folders are walked in the order of names. The name is relative to the folder that was given, or that of the file; a
-    file whose name another has is shown with its folder. Hidden files and those that Office keeps while a workbook is
-    open are left alone.
-
-    Raises
-    ------
-    CareError
-        When a path is not there, or none of these kinds is found.
-    """
-    paths = list(paths)
-    found: dict[Path, str] = {}
-    for path in paths:
-        if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in kinds and p.is_file()):
-                if not file.name.startswith((".", "~$")):
-                    found.setdefault(file.resolve(), file.relative_to(path).as_posix())
-        elif path.is_file():
-            found.setdefault(path.resolve(), path.name)
-        else:
-            raise CareError(f"There is no file or folder '{path.name}' here", str(path.parent), "Check its name.")
-    if not found:
-        listed = ", ".join(sorted(kinds))
-        raise CareError("No file of a return was found", ", ".join(map(str, paths)), f"We read {listed}.")
-    several = {name for name, n in Counter(found.values()).items() if n > 1}
-    shown = {path: f"{path.parent.name}/{name}" if name in several else name for path, name in found.items()}
-    return list(shown.items())
 
 
 def read_tables(

@@ -13,6 +13,8 @@ from itertools import islice
 
 import polars as pl
 
+TEXTS = frozenset({".csv", ".txt", ".tsv"})
+"""Ends of names of files of text."""
 BLANKS = " \t\r\n\f\v\u00a0\ufeff\u200b\x00"
 """Signs that are taken off the ends of a cell."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import polars as pl
+
 
 def year_in(words: str, *, named_by_start: bool = False) -> int | None:
     """Return the year ending 31 March that stands in a name; None where none or several do.
@@ -22,6 +24,12 @@ def year_in(words: str, *, named_by_start: bool = False) -> int | None:
     """
     years = set(_ends_in(words, int(named_by_start)))
     return years.pop() if len(years) == 1 else None
+
+
+def years_in(cells: pl.Series) -> pl.Series:
+    """Return the year that stands in each cell of a column YEAR, i32; null where it tells none."""
+    known = {cell: year_in(cell.removesuffix(".0")) for cell in cells.drop_nulls().unique().to_list()}
+    return cells.replace_strict(known, default=None, return_dtype=pl.Int32)
 
 
 _SEP = r"(?:[-_/. ]{0,3}|\s?to\s?)"

@@ -18,8 +18,9 @@ import polars as pl
 
 from abm.errors import CareError
 from calibration.returns.findings import Findings, Rule
-from calibration.returns.reading import TextTable, files_of, header_key, read_tables
-from calibration.returns.reading_years import year_in as year_in
+from calibration.returns.reading_files import files_of, holds, tables_in, years_of
+from calibration.returns.reading_table import TextTable, header_key
+from calibration.returns.reading_years import years_in
 
 SPEC = "SSDA903, tables and columns"
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -133,15 +134,8 @@ def table_of(text: TextTable) -> str | None:
 
 
 def recognises(path: Path) -> bool:
-    """Tell whether a file holds a table of SSDA903, by its columns; a file that cannot be read does not.
-
-    Only the beginning of a file of text is read.
-    """
-    try:
-        texts = read_tables(path, Findings(), known=_EVERY, beginning=True)
-    except CareError:
-        return False
-    return any(table_of(text) for text in texts)
+    """Tell whether a file holds a table of SSDA903, by its columns."""
+    return holds(path, table_of, _EVERY)
 
 
 def read_parts(
@@ -162,32 +156,18 @@ def read_parts(
         When there is no Episodes or Header, when the year of a table cannot be told, when a file is of another year
         than it says, and for files that cannot be opened.
     """
-    found: list[tuple[TextTable, str, list[str]]] = []
-    for path, name in files_of(paths):
-        for text in read_tables(path, findings, name=name, known=_EVERY):
-            table = table_of(text)
-            if table is None:
-                findings.add(NOT_OURS, text.file)
-                continue
-            parents = list(Path(name).parts[-2::-1])
-            found.append((text, table, [text.sheet, path.stem, *parents, path.resolve().parent.name]))
+    found = [
+        one for path, name in files_of(paths) for one in tables_in(path, name, table_of, _EVERY, NOT_OURS, findings)
+    ]
     for needed in ("Episodes", "Header"):
-        if not any(table == needed for _, table, _ in found):
+        if not any(one.table == needed for one in found):
             raise CareError(
                 f"No {needed} table of SSDA903 was found",
                 ", ".join(source.name for source in findings.sources[:5]),
                 f"It has the columns {', '.join(COLUMNS[needed][:6])}, in a CSV or Excel file.",
             )
-    told = {id(text): _year_told(names, named_by_start) for text, _, names in found}
-    by_folder: dict[Path, set[int]] = {}
-    for text, _, _ in found:
-        if known := told[id(text)]:
-            by_folder.setdefault(text.path.parent, set()).add(known)
-    parts = []
-    for text, table, _ in found:
-        beside = by_folder.get(text.path.parent, set())
-        of_file = told[id(text)] or (next(iter(beside)) if len(beside) == 1 else None) or year
-        parts.append(_part(text, table, of_file, findings))
+    told = years_of(found, lambda text: str(text.path.parent), named_by_start=named_by_start)
+    parts = [_part(one.text, one.table, known or year, findings) for one, known in zip(found, told, strict=True)]
     seen: set[tuple[str, int]] = set()
     for part in parts:
         for one in part.frame["year"].drop_nulls().unique(maintain_order=True).to_list():
@@ -229,9 +209,7 @@ def _has(text: TextTable, name: str) -> bool:
 
 
 def _with_years(frame: pl.DataFrame, text: TextTable, findings: Findings) -> pl.DataFrame:
-    told = text.frame["YEAR"]
-    years = {cell: year_in(cell.removesuffix(".0")) for cell in told.drop_nulls().unique().to_list()}
-    frame = frame.with_columns(told.replace_strict(years, default=None, return_dtype=pl.Int32).alias("year"))
+    frame = frame.with_columns(years_in(text.frame["YEAR"]).alias("year"))
     findings.add_rows(YEAR_UNREADABLE, frame.filter(pl.col("year").is_null()))
     return frame.drop_nulls("year")
 
@@ -283,8 +261,3 @@ def last_day(year: pl.Expr) -> pl.Expr:
 def end_of(year: int) -> date:
     """Return 31 March of a year."""
     return date(year, 3, 31)
-
-
-def _year_told(names: Iterable[str], named_by_start: bool) -> int | None:
-    years = (year_in(name, named_by_start=named_by_start) for name in names)
-    return next((year for year in years if year), None)

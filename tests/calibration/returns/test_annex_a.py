@@ -13,7 +13,7 @@ from calibration.returns.annex_a_cells import code_in, words
 from calibration.returns.annex_a_layout import LISTS as LAYOUT
 from calibration.returns.annex_a_layout import list_of
 from calibration.returns.cin_codes import CODES as CIN
-from calibration.returns.reading import header_key
+from calibration.returns.reading_table import header_key
 from calibration.returns.ssda903_codes import CODES as SSDA903
 from tests.calibration.returns.files_annex_a import LISTS, NOT_NEEDED, S47, csvs, in_care, person, read, workbook
 from tests.calibration.returns.files_cin import rows, told

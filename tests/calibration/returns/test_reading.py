@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from abm.errors import CareError
 from calibration.returns.findings import Findings
-from calibration.returns.reading import TextTable, files_of, header_key, read_tables
+from calibration.returns.reading import read_tables
 from calibration.returns.reading_dates import read_dates
+from calibration.returns.reading_files import files_of
+from calibration.returns.reading_table import TextTable, header_key
 
 KNOWN = ("Child", "DECOM", "Legal Status")
 
