@@ -31,7 +31,7 @@ from abm.meanfield import MeanField, make_grid
 from calibration.backtest.fits import AHEAD, OriginFit
 from calibration.backtest.lessons import Lessons, forecast_all, read_lessons, seen_at
 from calibration.backtest.panel import FIGURES, PLANS, STOCK, panel_of
-from calibration.backtest.scores import BANDS, LEVELS, MEDIAN, ends_of
+from calibration.backtest.scores import BANDS, MEDIAN, ends_of
 from calibration.fit import Fitted
 from calibration.levers import FITTED_FIGURES, LEVERS
 from calibration.pooling import Prior
@@ -198,7 +198,7 @@ def _moved(draws: AreaDraws, steps: Array) -> AreaDraws:
     return draws.going_on(draws.logs[:, k:] + steps.reshape(len(draws), -1, len(LEVERS)))
 
 
-def with_outlook(draws: AreaDraws, prior: Prior, statistics: Statistics, lessons: Lessons | None = None) -> AreaDraws:
+def with_outlook(draws: AreaDraws, prior: Prior, statistics: Statistics) -> AreaDraws:
     """Return draws whose years ahead agree with what is forecast of the area, or as they are where nothing is.
 
     Parameters
@@ -212,11 +212,8 @@ def with_outlook(draws: AreaDraws, prior: Prior, statistics: Statistics, lessons
     if ahead < 1 or draws.area == ENGLAND:
         return draws
     response = Response.of(draws, ahead)
-    found = outlook_of(statistics, draws.fitted, response.model, response.moves, lessons)
-    if found is None or not np.isfinite(found.middle).any():
+    found = outlook_of(statistics, draws.fitted, response.model, response.moves)
+    if found is None or not np.isfinite(found.middle[:ahead]).any():
         return draws
     moved, told = agreeing(draws, prior, found, response)
     return replace(moved, made=dict(draws.made) | {"outlook": told | {"origin": found.origin}})
-
-
-__all__ = ["AHEAD", "LEVELS", "Outlook", "Response", "agreeing", "outlook_of", "with_outlook"]

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from calibration.backtest.fits import AHEAD
 from calibration.backtest.lessons import read_lessons
 from calibration.backtest.panel import CEASED, FIGURES, STARTED, STOCK
 from calibration.fitted import load_fit
 from calibration.levers import LEVERS
-from calibration.outlook import AHEAD, LUCK, PLAY, Outlook, Response, agreeing, outlook_of, with_outlook
+from calibration.outlook import LUCK, PLAY, Outlook, Response, agreeing, outlook_of, with_outlook
 from calibration.pooling import Prior, process_until
 from calibration.posterior.draws import AreaDraws, load_draws
 from calibration.posterior.forms import FORMS
