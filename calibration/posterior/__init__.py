@@ -4,6 +4,8 @@
 
 * `forms`, `priors`      what is believed before figures are seen; what no yearly figure tells
 * `likelihood`, `noise`  published figures with rounding, hidden cells, luck and the model's own error
+* `steady`               the scale on which they are compared, and figures that are intervals
+* `conflict`             judgements held against figures
 * `fast`                 yearly figures of the mean field, and all their derivatives at once
 * `frame`                the highest point, Laplace's covariance, and directions that figures tell apart
 * `emulator`             the fast model

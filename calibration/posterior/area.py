@@ -31,19 +31,21 @@ from calibration.fit import CORRECTION_CHILDREN, PULL, Fitted, Progress
 from calibration.levers import LEVERS, multipliers
 from calibration.pooling import Prior, Process, process_until
 from calibration.pooling_evidence import Evidence, own_scales
+from calibration.posterior.conflict import held_against, unjudged
 from calibration.posterior.draws import AreaDraws
 from calibration.posterior.emulator import Emulator, learnt
 from calibration.posterior.fast import FastYears
 from calibration.posterior.forms import FORMS, formed
-from calibration.posterior.frame import N_FORMS, Belief, Expected, Frame, framed, highest, making_up
-from calibration.posterior.likelihood import Seen, error_covariance, seen_of
+from calibration.posterior.frame import N_FORMS, Belief, Expected, Frame, climbed, framed, gaussian, making_up
+from calibration.posterior.likelihood import Seen, floor_of, seen_of
 from calibration.posterior.matching import Matched, match
 from calibration.posterior.moves import moved
 from calibration.posterior.noise import Luck
 from calibration.posterior.priors import belief_of
 from calibration.posterior.report import identified, predicted, told_of
 from calibration.posterior.sensitivity import sensitivity
-from calibration.posterior.sequential import given_forms, noise_of, sequential
+from calibration.posterior.sequential import given_forms, sequential
+from calibration.posterior.steady import Steady, steady_of
 from calibration.targets import Target
 
 Array = NDArray[np.float64]
@@ -61,12 +63,12 @@ class Problem:
     seen: Seen
     expected: Expected
     luck: Luck
-    errors: Array
     process: Process
     scale: Array
     prior: Belief
     more: Any
     frame: Frame
+    apart: list[dict[str, Any]]
 
 
 def runs_for(fitted: Fitted) -> int:
@@ -102,21 +104,36 @@ def posed(
     model = FastYears(MeanField(JOURNEY, make_grid(JOURNEY)), fitted.book, scenario, n_years)
     plain, derivatives = model.with_derivatives(fitted.logs)
     correction = (luck.mean + PULL) / (plain + PULL)
-    errors = error_covariance(seen, luck.covariance(), n_runs, scenario.sample)
     x = np.r_[fitted.logs.ravel(), np.zeros(N_FORMS)]
     figures = seen.of(plain * correction)
+    steady = errors_on_top(seen, luck, n_runs).centred(figures)
+    data = steady.data(seen, seen.value)
+    errors = gaussian(steady, data)
     jacobian = derivatives.reshape(-1, x.size)[seen.where] * seen.of(correction)[:, None]
     makes_up = making_up(jacobian, errors, n_years)
     jacobian[:, -N_FORMS:] += jacobian[:, :-N_FORMS] @ makes_up
     expected = Expected(model, seen, correction, makes_up)
     inverse, factors = np.linalg.inv(errors), jacobian[:, :-N_FORMS]
-    toward = factors.T @ inverse @ (seen.value - figures + factors @ fitted.logs.ravel())
+    toward = factors.T @ inverse @ (data.value - steady.expected(figures) + factors @ fitted.logs.ravel())
     children = float(scenario.plan.ages.sum())
     scale = own_scales(process, Evidence(area, n_years, factors.T @ inverse @ factors, toward, children))
     prior, more = belief_of(process, n_years, area, scale, judgements, makes_up)
-    x, _, _ = highest(expected, jacobian, prior, seen.value, errors, x)
-    frame = framed(expected, prior, errors, x)
-    return Problem(fitted, seen, expected, luck, errors, process, scale, prior, more, frame)
+    x, steady, *_ = climbed(expected, figures, jacobian, prior, steady, x)
+    frame = framed(expected, prior, steady, x)
+    apart = []
+    if judgements:
+        before, _ = belief_of(process, n_years, area, scale, (), makes_up)
+        apart = held_against(judgements, before, unjudged(expected, frame, before), n_years, makes_up)
+    return Problem(fitted, seen, expected, luck, process, scale, prior, more, frame, apart)
+
+
+def errors_on_top(seen: Seen, luck: Luck, n_runs: float) -> Steady:
+    """Return the scale and the errors of published figures, around a correction that `n_runs` runs were made for.
+
+    The luck of these runs, of one child in `sample`, comes on top of that of a year.
+    """
+    mine = luck.covariance()[np.ix_(seen.where, seen.where)]
+    return steady_of(seen.of(luck.mean), mine * (1.0 + luck.sample / n_runs), floor_of(seen))
 
 
 def simulated_at(problem: Problem, x: Array, first_seed: int) -> Array:
@@ -138,12 +155,11 @@ def differences(problem: Problem, emulator: Emulator, x: Array, figures: Array) 
 
     That is the luck of the run and of those that the correction is made from, the fast model's error, half a unit.
     """
-    luck = problem.luck
-    own = luck.covariance()[np.ix_(problem.seen.where, problem.seen.where)] * luck.sample
-    own = own * (1.0 + 1.0 / (2 * luck.n_runs))
+    luck, steady = problem.luck, emulator.frame.steady
+    share = luck.sample * (1.0 + 1.0 / (2 * luck.n_runs)) / (1.0 + luck.sample / luck.n_runs)
     back = np.linalg.inv(emulator.directions.whiten) @ emulator.directions.data
-    spread = np.sqrt(np.diag(own) + (back**2) @ emulator.variance + 0.25)
-    off: Array = (figures - emulator.figures(x)) / spread
+    spread = np.sqrt((steady.variance - steady.floor) * share + (back**2) @ emulator.variance + 0.25)
+    off: Array = (steady.shown(figures) - steady.expected(emulator.figures(x))) / spread
     return off
 
 
@@ -234,7 +250,7 @@ def draw_area(
 
     say("draws: history matching and ABC", 0.6)
     matched = match(emulator, seen.value, keyed(seed, area, "history matching"))
-    noise = noise_of(seen, problem.luck.covariance(), 2 * n_runs, problem.luck.sample)
+    noise = errors_on_top(seen, problem.luck, 2 * n_runs).centred(frame.steady.centre).covariance
     x, begun, told = drawn(
         emulator, seen, noise, matched, n_draws, keyed(seed, area, "draws"),
         number_of(seed, area, "sequential") if with_abc else None, problem.more,
@@ -257,6 +273,7 @@ def draw_area(
         "predictive": predicted(seen, emulator, noise, x, keyed(seed, area, "predictive")),
         "scales": {lever.key: round(float(s), 3) for lever, s in zip(LEVERS, problem.scale, strict=True)},
         "judgements": [each.about for each in judgements],
+        "judged_and_figures": problem.apart,
     }  # fmt: skip
     say("draws: years ahead", 0.95)
     logs, levels = problem.expected.split(x)

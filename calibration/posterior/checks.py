@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from abm.draws import generator
 from calibration.posterior.area import N_JUDGED, drawn
 from calibration.posterior.emulator import Emulator, learnt
-from calibration.posterior.frame import Belief, Frame, conditioned, framed, highest
+from calibration.posterior.frame import Belief, Frame, climbed, conditioned, framed
 from calibration.posterior.likelihood import Seen
 from calibration.posterior.matching import match
 from calibration.posterior.moves import moved
 from calibration.posterior.report import made_up
+from calibration.posterior.steady import Steady
 
 Array = NDArray[np.float64]
 LOOSE = 3.0
@@ -98,15 +99,14 @@ def check_prior(frame: Frame) -> Belief:
 
 
 def cheap_fit(
-    cheap: Cheap, prior: Belief, errors: Array, noise: Array, value: Array, luck: np.random.Generator,
+    cheap: Cheap, prior: Belief, steady: Steady, noise: Array, value: Array, luck: np.random.Generator,
     n_draws: int = N_RANKED, abc_seed: int | None = None,
 ) -> Array:  # fmt: skip
     """Return draws float64[n_draws, n] of an area that published `value`: the algorithm of `area`, without its runs."""
     seen = replace(cheap.seen, value=value)
     expected = Cheap(cheap.emulator, seen)
-    _, jacobian = expected.with_derivatives(prior.mean)
-    x, _, _ = highest(expected, jacobian, prior, value, errors, prior.mean)
-    frame = framed(expected, prior, errors, x)
+    x, steady, *_ = climbed(expected, *expected.with_derivatives(prior.mean), prior, steady, prior.mean)
+    frame = framed(expected, prior, steady, x)
     emulator = learnt(expected, frame)
     first, _ = moved(emulator, value, emulator.scattered(N_JUDGED, luck), luck)
     emulator = emulator.judged(expected, first)
@@ -126,7 +126,7 @@ def known_found_again(
               is a fault that ranks must show
     """
     cheap, prior = Cheap(emulator, seen), check_prior(emulator.frame)
-    errors = believed**2 * emulator.frame.errors
+    steady = emulator.frame.steady.wider(believed)
     root = np.linalg.cholesky(prior.covariance + 1e-12 * np.eye(prior.mean.size))
     ranks, spread = [], []
     for fit in range(n_fits):
@@ -134,7 +134,7 @@ def known_found_again(
         known = prior.mean + root @ luck.standard_normal(prior.mean.size)
         value = made_up(seen, emulator, noise, known[None], luck)[0]
         abc_seed = seed + fit if with_abc else None
-        draws = cheap_fit(cheap, prior, errors, noise, value, luck, abc_seed=abc_seed)
+        draws = cheap_fit(cheap, prior, steady, noise, value, luck, abc_seed=abc_seed)
         ranks.append((draws < known).sum(axis=0))
         spread.append(draws.std(axis=0) / np.sqrt(np.diag(prior.covariance)))
     return Found(np.array(ranks), np.array(spread))

@@ -109,7 +109,10 @@ class Emulator:
         return figures
 
     def combined(self, off: Array) -> Array:
-        """Return what figures are off by, float64[..., K], as combinations with errors of variance 1 + `variance`."""
+        """Return what figures are off by on the steady scale, float64[..., K], as combinations of figures.
+
+        Their errors have the variance 1 + `variance`.
+        """
         white: Array = off @ (self.directions.whiten.T @ self.directions.data)
         return white
 
@@ -127,10 +130,12 @@ class Emulator:
         seen = np.stack([expected(each) for each in draws]) + shift
         v = draws[:, -N_FORMS:]
         linear = (draws[:, :-N_FORMS] - self.compensated(v)) @ self.frame.jacobian[:, :-N_FORMS].T
-        wrong = seen - self.figures(draws)
+        steady = self.frame.steady
+        there = steady.expected(seen)
+        wrong, away = there - steady.expected(self.figures(draws)), there - steady.expected(self.frame.figures)
         unit = np.sqrt(np.diag(self.frame.errors))
-        error, moved = (float(np.sqrt(((each / unit) ** 2).mean())) for each in (wrong, seen - self.frame.figures))
-        variance, of_linear = self._variance(wrong), self._variance(seen - self.surface(v) - linear)
+        error, moved = (float(np.sqrt(((each / unit) ** 2).mean())) for each in (wrong, away))
+        variance, of_linear = self._variance(wrong), self._variance(there - steady.expected(self.surface(v)) - linear)
         return replace(self, variance=variance, linear=of_linear, error=error, moved=moved)
 
     def _variance(self, wrong: Array) -> Array:
@@ -143,7 +148,8 @@ class Emulator:
 
         r_k = s_k b_k + an error of variance 1 + linear_k; the rest is error alone.
         """
-        white = self.combined(value - self.surface(v))
+        steady = self.frame.steady
+        white = self.combined(steady.number(self.frame.seen, value) - steady.expected(self.surface(v)))
         k = self.n_told
         beta = (self.compensated(v) - self.directions.mean) @ self.directions.into[:k].T
         return white[..., :k] + self.directions.strength * beta, white[..., k:]

@@ -4,7 +4,7 @@ x is the logarithms of all yearly factors (years before levers) as they would be
 What the prior says of factors was learnt from fits with the forms at 0. So where forms are not, factors are taken to
 be what makes up for them, and the prior is of the rest: logs = first part of x + makes_up @ forms. With a Gaussian
 prior and Gaussian errors, Gauss-Newton steps lead to the highest point; the derivatives there give Laplace's
-covariance.
+covariance. Figures and their errors are those of the `steady` scale, which has its centre at that point.
 
 For given forms v, the factors are told apart by whitening both sides: logs = prior mean + root of the prior x V b with
 b ~ N(0, 1), and data / root of their error = ... + U S b. Each b_k is then told by one datum of its own with the
@@ -25,6 +25,7 @@ from calibration.levers import LEVERS
 from calibration.posterior.fast import FastYears
 from calibration.posterior.forms import FORMS
 from calibration.posterior.likelihood import Seen
+from calibration.posterior.steady import Data, Steady
 
 Array = NDArray[np.float64]
 N_FORMS, N_LEVERS = len(FORMS), len(LEVERS)
@@ -48,7 +49,9 @@ class Frame:
     figures     float64[K]     expected figures there, corrected
     jacobian    float64[K, n]  their derivatives
     prior       what was believed before figures were seen
-    errors      float64[K, K]  covariance of published less expected figures
+    seen        what was published
+    steady      the scale on which errors are Gaussian, its centre close to `figures`
+    errors      float64[K, K]  their covariance, with the intervals of figures taken as Gaussian too
     posterior   Laplace's: mean x
     left        the cost at x: squares of errors and of distance from the prior, in their units
     """
@@ -57,6 +60,8 @@ class Frame:
     figures: Array
     jacobian: Array
     prior: Belief
+    seen: Seen
+    steady: Steady
     errors: Array
     posterior: Belief
     left: tuple[float, float]
@@ -170,13 +175,33 @@ def highest(
     return x, figures, now
 
 
-def framed(expected: Asked, prior: Belief, errors: Array, x: Array) -> Frame:
+def gaussian(steady: Steady, data: Data) -> Array:
+    """Return float64[K, K]: the covariance of errors where what figures lie between is taken as Gaussian."""
+    return steady.covariance + np.diag(data.width)
+
+
+def climbed(
+    expected: Asked, figures: Array, jacobian: Array, prior: Belief, steady: Steady, x: Array
+) -> tuple[Array, Steady, Array, Belief, tuple[float, float]]:  # fmt: skip
+    """Return (the highest point, the scale, E of the figures there, Laplace's Gaussian, cost).
+
+    From the figures and derivatives at x, where the scale is given its centre.
+    """
+    steady = steady.centred(figures)
+    data = steady.data(expected.seen, expected.seen.value)
+    errors = gaussian(steady, data)
+    x, there, left = highest(lambda at: steady.expected(expected(at)), jacobian, prior, data.value, errors, x)
+    return x, steady, there, conditioned(prior, jacobian, errors, data.value - there, x), left
+
+
+def framed(expected: Asked, prior: Belief, steady: Steady, x: Array) -> Frame:
     """Return the frame around a point that is the highest or close to it: one more look at the derivatives."""
-    value = expected.seen.value
+    seen = expected.seen
     figures, jacobian = expected.with_derivatives(x)
-    x, figures, left = highest(expected, jacobian, prior, value, errors, x)
-    posterior = conditioned(prior, jacobian, errors, value - figures, x)
-    return Frame(x, figures, jacobian, prior, errors, Belief(x, posterior.covariance), left)
+    x, steady, there, posterior, left = climbed(expected, figures, jacobian, prior, steady, x)
+    errors = gaussian(steady, steady.data(seen, seen.value))
+    figures = steady.unrooted(there)
+    return Frame(x, figures, jacobian, prior, seen, steady, errors, Belief(x, posterior.covariance), left)
 
 
 @dataclass(frozen=True)

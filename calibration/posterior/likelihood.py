@@ -4,9 +4,9 @@ A published figure is the figure of a run, plus what the model gets wrong, as it
 
     figure = expectation + luck (the covariance of a run's figures, `noise`) + discrepancy, then rounded or hidden
 
-Two forms of it are used. The Gaussian one takes what rounding and hiding leave open as a variance (`Target.sigma`). The
-simulated one, `published`, does to made-up figures what a publisher does: rounds, and shows no more of a small cell
-than the interval it is in.
+`published` does to made-up figures what a publisher does: rounds, shows nothing below 0, and no more of a small cell
+than the interval it is in. `interval` is the way back: what a figure that was shown can have been. The scale on which
+errors are Gaussian is that of `steady`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class Seen:
     @property
     def sigma_shown(self) -> Array:
         """Standard error without what rounding and hiding leave open: later revision, half a unit at least."""
-        return np.maximum(0.5, REVISION * self.value)
+        least = np.maximum(0.5, REVISION * self.value)
+        rest = np.sqrt(np.maximum(self.sigma**2 - self.step**2 / 12, 0.0))
+        return np.where(self.hidden, least, np.maximum(least, rest))
 
 
 def seen_of(found: Iterable[Target], n_years: int, area_code: str) -> Seen:
@@ -86,14 +88,13 @@ def discrepancy(value: Array) -> Array:
     return np.maximum(LEAST_DISCREPANCY, DISCREPANCY * value)
 
 
-def error_covariance(seen: Seen, luck: Array, n_runs: float, sample: int) -> Array:
-    """Return float64[K, K]: the covariance of published less expected figures.
+def floor_of(seen: Seen) -> Array:
+    """Return float64[K]: the variance of published less expected figures that does not go with the expectation.
 
-    luck    float64[years x figures, same]  covariance of a run of all children
-    n_runs, sample   runs that the correction was made from, of one child in `sample`: its own luck comes on top
+    Later revision and the model's own error; not what rounding and hiding leave open.
     """
-    mine = luck[np.ix_(seen.where, seen.where)]
-    return mine * (1.0 + sample / n_runs) + np.diag(seen.sigma**2 + discrepancy(seen.value) ** 2)
+    out: Array = seen.sigma_shown**2 + discrepancy(seen.value) ** 2
+    return out
 
 
 def published(seen: Seen, figures: Array) -> Array:
@@ -108,3 +109,13 @@ def published(seen: Seen, figures: Array) -> Array:
     shown: Array = np.round(counts / step) * step
     inside = seen.hidden & (counts >= seen.low - 0.5) & (counts <= seen.high + 0.5)
     return np.where(inside, seen.value, shown)
+
+
+def interval(seen: Seen, value: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Return what published figures, float64[..., K], can have been before rounding: (least, most, hidden or not).
+
+    The least is below 0 where anything is possible down to it.
+    """
+    half = (seen.step or 1.0) / 2
+    hidden = seen.hidden & (value >= seen.low - 0.5) & (value <= seen.high + 0.5)
+    return np.where(hidden, seen.low - 0.5, value - half), np.where(hidden, seen.high + 0.5, value + half), hidden

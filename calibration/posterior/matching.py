@@ -91,5 +91,7 @@ def implausibility(emulator: Emulator, value: Array, x: Array) -> Array:
     """
     back = np.linalg.inv(emulator.directions.whiten) @ emulator.directions.data
     variance = np.diag(emulator.frame.errors) + (back**2) @ emulator.variance
-    off: Array = np.abs(value - emulator.figures(x)) / np.sqrt(variance)
+    steady = emulator.frame.steady
+    away = steady.number(emulator.frame.seen, value) - steady.expected(emulator.figures(x))
+    off: Array = np.abs(away) / np.sqrt(variance)
     return off

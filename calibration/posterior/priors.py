@@ -63,7 +63,7 @@ def belief_of(
     covariance[:n, :n] = prior.covariance
     covariance[n:, n:] = np.diag([form.sd**2 for form in FORMS])
     makes_up = np.zeros((n, len(FORMS))) if makes_up is None else makes_up
-    judged = [_judged(pool, n_years, makes_up) for pool in pooled(judgements)]
+    judged = [Judged(row_of(pool, n_years, makes_up), pool) for pool in pooled(judgements)]
     for each in judged:
         middle, spread = each.pool.on_log_scale
         across = covariance @ each.row
@@ -86,25 +86,33 @@ def belief_of(
     return belief, more
 
 
-def _judged(pool: Pool, n_years: int, makes_up: Array) -> Judged:
-    where, n = pool.judgements[0].where, n_years * len(LEVERS)
+def row_of(judged: Judgement | Pool, n_years: int, makes_up: Array) -> Array:
+    """Return float64[n]: the logarithm of the judged number is this @ x.
+
+    Errors
+    ------
+    CareError
+        When it is about what there is not, or about a year that is not fitted.
+    """
+    where = judged.where if isinstance(judged, Judgement) else judged.judgements[0].where
+    n = n_years * len(LEVERS)
     row = np.zeros(n + len(FORMS))
-    if pool.about in FORM_KEYS:
-        if pool.years:
-            raise CareError(f"'{pool.about}' is one number for all years", where, "Leave out the years")
-        row[n + FORM_KEYS.index(pool.about)] = 1.0
-        return Judged(row, pool)
-    if pool.about not in LEVER_KEYS:
-        raise CareError(f"'{pool.about}' cannot be judged", where, f"Use one of: {', '.join(JUDGED)}")
-    years = pool.years or tuple(range(FIRST_YEAR, FIRST_YEAR + n_years))
+    if judged.about in FORM_KEYS:
+        if judged.years:
+            raise CareError(f"'{judged.about}' is one number for all years", where, "Leave out the years")
+        row[n + FORM_KEYS.index(judged.about)] = 1.0
+        return row
+    if judged.about not in LEVER_KEYS:
+        raise CareError(f"'{judged.about}' cannot be judged", where, f"Use one of: {', '.join(JUDGED)}")
+    years = judged.years or tuple(range(FIRST_YEAR, FIRST_YEAR + n_years))
     outside = [year for year in years if not FIRST_YEAR <= year < FIRST_YEAR + n_years]
     if outside:
         last = FIRST_YEAR + n_years - 1
         raise CareError(
-            f"The judgement of '{pool.about}' is about {outside[0]}, which is not a fitted year", where,
+            f"The judgement of '{judged.about}' is about {outside[0]}, which is not a fitted year", where,
             f"Use years from {FIRST_YEAR} to {last}",
         )  # fmt: skip
-    places = [(year - FIRST_YEAR) * len(LEVERS) + LEVER_KEYS.index(pool.about) for year in years]
+    places = [(year - FIRST_YEAR) * len(LEVERS) + LEVER_KEYS.index(judged.about) for year in years]
     row[places] = 1.0 / len(places)
     row[n:] = makes_up[places].mean(axis=0)
-    return Judged(row, pool)
+    return row

@@ -69,10 +69,13 @@ def told_of(seen: Seen, emulator: Emulator, matched: Matched, frame: Frame, star
 
 
 def made_up(seen: Seen, emulator: Emulator, noise: Array, x: Array, luck: np.random.Generator, n: int = 1) -> Array:
-    """Return float64[n x draws, K]: figures as they might have been published, `n` for each draw float64[D, n]."""
-    root = np.linalg.cholesky(noise + 1e-9 * np.diag(np.diag(noise)))
-    expected = np.repeat(emulator.figures(x), n, axis=0)
-    return published(seen, expected + luck.standard_normal(expected.shape) @ root.T)
+    """Return float64[n x draws, K]: figures as they might have been published, `n` for each draw float64[D, n].
+
+    noise   float64[K, K]  covariance of errors on the steady scale
+    """
+    root, steady = np.linalg.cholesky(noise + 1e-9 * np.diag(np.diag(noise))), emulator.frame.steady
+    expected = np.repeat(steady.expected(emulator.figures(x)), n, axis=0)
+    return published(seen, steady.back(expected + luck.standard_normal(expected.shape) @ root.T))
 
 
 def predicted(seen: Seen, emulator: Emulator, noise: Array, x: Array, luck: np.random.Generator) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from abm.draws import common_generator, generator
 from abm.errors import CareError
 from calibration.posterior.emulator import Emulator
 from calibration.posterior.frame import N_FORMS
-from calibration.posterior.likelihood import Seen, discrepancy, published
+from calibration.posterior.likelihood import Seen, published
 from calibration.posterior.matching import CUT, Matched
 
 Array = NDArray[np.float64]
@@ -86,7 +86,7 @@ class _Problem:
         covariance[lead:, lead:] = toward_forms.T @ (forms * (np.arange(spread.size) >= lead)[:, None])
         covariance += 1e-9 * np.diag(np.diag(covariance)) + 1e-12 * np.eye(lead + N_FORMS)
         self.compare = np.linalg.solve(np.linalg.cholesky(covariance), compared.T)
-        self.target = self.compare @ seen.value
+        self.target = self.compare @ emulator.frame.steady.number(seen, seen.value)
         self.others = np.linalg.inv(directions.whiten) @ directions.data[:, lead:k] * strength[lead:]
         prior = emulator.frame.prior
         self.prior_mean = prior.mean[-N_FORMS:]
@@ -129,10 +129,11 @@ class _Problem:
         likely = b[self.lead : k].copy()
         b[: self.lead] = asked[N_FORMS:]
         logs = emulator.directions.mean + emulator.directions.logs @ b
-        figures = emulator.figures(np.r_[logs, v])
-        figures = figures + self.others @ (self.luck.standard_normal(likely.size) - likely)
-        figures = figures + self.noise @ self.luck.standard_normal(figures.size)
-        compared: Array = self.compare @ published(self.seen, figures)
+        steady = emulator.frame.steady
+        z = steady.expected(emulator.figures(np.r_[logs, v]))
+        z = z + self.others @ (self.luck.standard_normal(likely.size) - likely)
+        z = z + self.noise @ self.luck.standard_normal(z.size)
+        compared: Array = self.compare @ steady.number(self.seen, published(self.seen, steady.back(z)))
         return compared
 
 
@@ -148,13 +149,6 @@ def given_forms(emulator: Emulator, value: Array, v: Array, luck: np.random.Gene
         spread[:k] = np.sqrt(error / (s**2 + error))
         b += spread * luck.standard_normal(b.shape)
     return b
-
-
-def noise_of(seen: Seen, luck: Array, n_runs: float, sample: int) -> Array:
-    """Return float64[K, K]: what made-up figures get, without what `published` does to them."""
-    mine = luck[np.ix_(seen.where, seen.where)] * (1.0 + sample / n_runs)
-    out: Array = mine + np.diag(seen.sigma_shown**2 + discrepancy(seen.value) ** 2)
-    return out
 
 
 def sequential(

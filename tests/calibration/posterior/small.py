@@ -12,7 +12,6 @@ from calibration.posterior.area import Problem, posed
 from calibration.posterior.emulator import Emulator, learnt
 from calibration.posterior.fast import FastYears
 from calibration.posterior.likelihood import Seen
-from calibration.posterior.sequential import noise_of
 from tests.calibration.areas import BLACKPOOL, fitted, mean_field
 
 QUICK = 3
@@ -42,8 +41,7 @@ def emulator() -> Emulator:
 
 
 def noise() -> np.ndarray:
-    found = problem()
-    return noise_of(found.seen, found.luck.covariance(), QUICK, 1)
+    return problem().frame.steady.covariance
 
 
 def seen() -> Seen:

@@ -41,7 +41,8 @@ def test_its_linear_form_tells_directions_apart_as_its_figures_do_near_by():
     v = frame.x[-N_FORMS:]
     told, rest = fast.residuals(v, problem().seen.value)
     b = (frame.x[:-N_FORMS] - fast.directions.mean) @ fast.directions.into.T
-    white = fast.combined(problem().seen.value - fast.figures(frame.x))
+    steady = frame.steady
+    white = fast.combined(steady.number(seen(), seen().value) - steady.expected(fast.figures(frame.x)))
     k = fast.n_told
     assert told - fast.directions.strength * b[:k] == pytest.approx(white[:k], abs=0.15)
     assert rest == pytest.approx(white[k:], abs=0.15)
@@ -133,10 +134,9 @@ def test_ranks_of_a_few_cheap_fits_and_a_fit_that_repeats_itself():
     found = known_found_again(emulator(), seen(), noise(), 6, 11)
     assert found.ranks.shape == (6, problem().frame.x.size)
     assert 0.8 < found.coverage <= 1.0
-    cheap, prior = Cheap(emulator(), seen()), check_prior(problem().frame)
-    one, two = (
-        cheap_fit(cheap, prior, problem().errors, noise(), seen().value, np.random.default_rng(1), 20) for _ in range(2)
-    )
+    cheap, frame = Cheap(emulator(), seen()), problem().frame
+    prior, value = check_prior(frame), seen().value
+    one, two = (cheap_fit(cheap, prior, frame.steady, noise(), value, np.random.default_rng(1), 20) for _ in range(2))
     assert (one == two).all()
 
 
