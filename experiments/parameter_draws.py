@@ -100,6 +100,8 @@ def draws_of(
     if judged is not None:
         n_judged = len(judged.judgements)
         made["how"] += f"; with {n_judged} judgement{'s' if n_judged > 1 else ''} of people, of '{judged.file}'"
+        if n_apart := sum(each["apart"] for each in made.get("judged_and_figures", ())):
+            made["how"] += f", {n_apart} of them far from what the figures say"
         made["judgements"] = judged.told()
     return replace(draws, made=made)
 

@@ -52,11 +52,11 @@ def held_against(
         row = row_of(each, n_years, makes_up)
         middle, spread = float(row @ after.mean), float(np.sqrt(row @ after.covariance @ row))
         removed = 1.0 - spread**2 / float(row @ before.covariance @ row)
-        out.append(_apart(each, middle, spread) | {"removed": round(max(removed, 0.0), 2)})
+        out.append(apart_from(each, middle, spread) | {"removed": round(max(removed, 0.0), 2)})
     return out
 
 
-def _apart(judgement: Judgement, middle: float, spread: float) -> dict[str, Any]:
+def apart_from(judgement: Judgement, middle: float, spread: float) -> dict[str, Any]:
     """Return how far a judgement is from a number whose logarithm is normal with this middle and spread."""
     from scipy.special import ndtr, ndtri
 
