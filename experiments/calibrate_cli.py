@@ -96,7 +96,7 @@ def calibrate(
         return
     found = area_of(table, areas[0])
     target = to or Path("results", f"{found.code}-fit")
-    from experiments import jobs
+    from experiments import fitting
     from experiments.screen import Progress, print_residuals
 
     book = None
@@ -110,13 +110,18 @@ def calibrate(
 
         judged = read_judged(judgements)
     with Progress() as progress:
-        made = jobs.calibrate(table, found, target, until, workers, progress, n_draws, book, judged)
+        made = fitting.calibrate(table, found, target, until, workers, progress, n_draws, book, judged)
     years = tuple(range(made.fitted.scenario.first_year, made.fitted.fitted_to + 1))
     if made.fitted.fitted_to < until:
         print(f"Fitted up to {made.fitted.fitted_to}: nothing after that year that a fit needs is in the table.")
     title = f"{found.name}: the fit, less what was published, in percent of it"
-    print_residuals(jobs.residuals_of_fit(made), years, title)
-    for line in () if judged is None else judged.in_words():
-        print(line)
+    print_residuals(fitting.residuals_of_fit(made), years, title)
+    if judged is not None:
+        from calibration.posterior.conflict import in_words
+        from calibration.posterior.draws import load_draws
+
+        held = load_draws(target, made.fitted).made.get("judged_and_figures", ())
+        for line in (*judged.in_words(), *map(in_words, held)):
+            print(line)
     beside = f", with {n_draws} draws of its parameters" if n_draws else ""
     print(f"The fit is in {target}{beside}. Simulate it with: journeys run {found.code} --fit {target}")

@@ -19,7 +19,7 @@ from abm.pathway import WEEKS_PER_YEAR
 from calibration.fitted import SavedFit
 from calibration.levers import multipliers
 from calibration.statistics import Area, Statistics
-from experiments import jobs
+from experiments import fitting
 from experiments.compare.ladder.climb import FIGURES, Climber, Ladder, climb
 from experiments.compare.ladder.course import Model, Say
 from experiments.compare.ladder.frames import ladder_frame
@@ -82,11 +82,11 @@ def ladder(
     CareError
         For an area that cannot be fitted, a fit of another area or that does not reach so far, or no policy.
     """
-    made = jobs.fit_of(area, fit_from) if fit_from is not None else None
+    made = fitting.fit_of(area, fit_from) if fit_from is not None else None
     if made is not None:
         shortened(made.fitted, last_year)
     else:
-        made = jobs.fit(statistics, area, say, last_year=last_year, workers=workers)
+        made = fitting.fit(statistics, area, say, last_year=last_year, workers=workers)
     fitted = shortened(made.fitted, last_year)
     chosen = _policy(policy, made, last_year)
     model = Model(JOURNEY, replace(fitted.parameters, families=None), fitted.scenario)

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from abm.errors import CareError
 from calibration.fitted import SavedFit, save_fit
 from calibration.statistics import PUBLISHED, Statistics
-from experiments import cli, jobs, results
+from experiments import cli, fitting, jobs, results
 from experiments.compare.report import about, read_comparison, report_tables
 from experiments.report.payload import TEMPLATES
 from tests.experiments.conftest import quick_fit
@@ -58,9 +58,9 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def fitting(quick: SavedFit, monkeypatch: pytest.MonkeyPatch) -> None:
+def fitted_at_once(quick: SavedFit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fit in no time."""
-    monkeypatch.setattr(jobs, "fit", lambda *_a, **_k: quick)
+    monkeypatch.setattr(fitting, "fit", lambda *_a, **_k: quick)
     monkeypatch.setattr(jobs, "forecast_frame", lambda *_a, **_k: pytest.fail("the test was left out"))
 
 
@@ -69,7 +69,7 @@ def done(quick: SavedFit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of results of three runs, with the test and, if they are built, the pages."""
     folder = tmp_path_factory.mktemp("done") / "results"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "fit", lambda *_a, **_k: quick)
+        patch.setattr(fitting, "fit", lambda *_a, **_k: quick)
         patch.setattr("experiments.compare.forecast.fit_area", quick_forecast)
         patch.setattr("calibration.system.solve", lambda _model, start, *_a, **_k: (start, None, None))
         ended = journeys("demo", "--runs", "3", "--to", folder)
@@ -237,7 +237,7 @@ def test_a_table_that_ends_early_is_said_and_not_tested(
     """The report and the screen speak of the years that were fitted."""
     later = BLACKPOOLS & (pl.col("year") > 2022) & ~pl.col("measure").str.contains("^(population|births)")
     table = without(statistics, work / "early.csv", later)
-    monkeypatch.setattr(jobs, "fit", lambda seen, *_a, **_k: quick_fit(seen))
+    monkeypatch.setattr(fitting, "fit", lambda seen, *_a, **_k: quick_fit(seen))
     monkeypatch.setattr(jobs, "forecast_frame", lambda *_a, **_k: pytest.fail("nothing to test against"))
     found = journeys("run", "Blackpool", "--runs", "2", "--statistics", table, "--to", "early")
     assert found.exit_code == 0, found.output
@@ -261,7 +261,7 @@ def test_a_table_that_ends_early_is_said_and_not_tested(
 
 
 @pytest.mark.parametrize(("runs", "title"), [("1", "The only run"), ("3", "Lowest and highest")])
-@pytest.mark.usefixtures("fitting")
+@pytest.mark.usefixtures("fitted_at_once")
 def test_the_screen_claims_no_interval_of_few_runs(runs: str, title: str, work: Path) -> None:
     found = journeys("run", "Blackpool", "--runs", runs, "--years", "2025", "--no-test")
     assert title in found.stdout
@@ -295,7 +295,7 @@ def test_bad_plans(work: Path) -> None:
     assert list(work.iterdir()) == [plan]
 
 
-@pytest.mark.usefixtures("fitting")
+@pytest.mark.usefixtures("fitted_at_once")
 def test_folders_that_cannot_be_written(work: Path) -> None:
     (work / "file").write_text("mine")
     (work / "thesis").mkdir()
@@ -426,7 +426,7 @@ def test_no_path_and_no_time_of_day_is_written(done: Path) -> None:
     assert not re.search(r"\d\d:\d\d", json.dumps(json.loads((done / results.MANIFEST).read_text(encoding="utf-8"))))
 
 
-@pytest.mark.usefixtures("fitting")
+@pytest.mark.usefixtures("fitted_at_once")
 def test_workers_change_no_byte(work: Path) -> None:
     for workers in ("1", "2"):
         words = ("run", "E06000009", "--runs", "2", "--years", "2026", "--no-test", "--workers", workers)
@@ -450,7 +450,7 @@ def test_a_fit_is_used_again(quick: SavedFit, work: Path) -> None:
     assert "reaches to 31 March 2030" in refused("run", "Blackpool", "--fit", "fit", "--years", "2031")
 
 
-@pytest.mark.usefixtures("fitting")
+@pytest.mark.usefixtures("fitted_at_once")
 def test_calibrate_writes_a_fit_and_shows_what_is_left(work: Path) -> None:
     found = journeys("calibrate", "Blackpool")
     assert found.exit_code == 0, found.output
@@ -461,7 +461,7 @@ def test_calibrate_writes_a_fit_and_shows_what_is_left(work: Path) -> None:
     assert "journeys run E06000009 --fit" in found.stdout
 
 
-@pytest.mark.usefixtures("fitting")
+@pytest.mark.usefixtures("fitted_at_once")
 def test_a_plan_is_run(work: Path) -> None:
     (work / "plan.toml").write_text('area = "Blackpool"\nruns = 2\nseed = 40\nyears = 2025\n')
     found = journeys("run", "plan.toml", "--no-test")
@@ -471,7 +471,7 @@ def test_a_plan_is_run(work: Path) -> None:
     assert manifest["scenario"]["last_year"] == 2025
 
 
-@pytest.mark.usefixtures("fitting")
+@pytest.mark.usefixtures("fitted_at_once")
 def test_without_the_built_pages_the_rest_goes_on(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("experiments.pages", "experiments.report.payload"):
         monkeypatch.setattr(f"{module}.TEMPLATES", work / "nowhere")
@@ -489,7 +489,7 @@ def test_a_failure_leaves_old_results_as_they_were(done: Path, monkeypatch: pyte
     def fail(*_: Any, **__: Any) -> None:
         raise CareError("The weather is bad", "", "Wait")
 
-    monkeypatch.setattr(jobs, "fit", fail)
+    monkeypatch.setattr(fitting, "fit", fail)
     assert refused("demo", "--to", done) == "The weather is bad. Wait.\n"
     assert {entry.name: entry.read_bytes() for entry in done.iterdir()} == before
     assert [entry.name for entry in done.parent.iterdir()] == [done.name]

@@ -22,7 +22,7 @@ from calibration.levers import CARRIED_AHEAD_FROM
 from calibration.posterior.draws import AreaDraws, load_draws, save_draws
 from calibration.posterior.forms import FORMS
 from calibration.statistics import Area, Statistics
-from experiments import calibrating, jobs, mechanisms, parameter_draws, results, shipped, unfinished
+from experiments import calibrating, fitting, jobs, mechanisms, parameter_draws, results, shipped, unfinished
 from experiments.area_work import mark_of_draws
 from experiments.asked import Asked
 from experiments.compare import words
@@ -199,7 +199,7 @@ TWO = ("Blackpool", "Stockton-on-Tees")
 
 
 @pytest.fixture
-def fitting(quick: SavedFit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+def fitted(quick: SavedFit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Fit in no time, and note of which area; North Tyneside cannot be fitted."""
     asked: list[str] = []
 
@@ -211,12 +211,12 @@ def fitting(quick: SavedFit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         scenario = replace(quick.fitted.scenario, area_code=area.code, area_name=area.name)
         return replace(quick, fitted=replace(quick.fitted, area=area, scenario=scenario))
 
-    monkeypatch.setattr(jobs, "fit", fit)
+    monkeypatch.setattr(fitting, "fit", fit)
     monkeypatch.chdir(tmp_path)
     return asked
 
 
-def test_several_areas_are_fitted_each_into_its_folder(fitting: list[str]) -> None:
+def test_several_areas_are_fitted_each_into_its_folder(fitted: list[str]) -> None:
     words = ("calibrate", *TWO, "North Tyneside", "--until", "2024", "--draws", "3", "--processes", "1")
     found = journeys(*words, "--to", "fits")
     assert found.exit_code == 0, found.output
@@ -236,10 +236,10 @@ def test_several_areas_are_fitted_each_into_its_folder(fitting: list[str]) -> No
     assert results.read_manifest(Path("results", CODE))["draws"]["draws"] == 3
 
 
-def test_stopped_and_resumed_nothing_is_fitted_twice(fitting: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_and_resumed_nothing_is_fitted_twice(fitted: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("calibrate", *TWO, "--until", "2024", "--draws", "2", "--processes", "1", "--to")
     assert journeys(*words, "whole").exit_code == 0
-    before = len(fitting)
+    before = len(fitted)
     made = 0
 
     def stopping(*rest: Any, **named: Any) -> AreaDraws:
@@ -252,19 +252,19 @@ def test_stopped_and_resumed_nothing_is_fitted_twice(fitting: list[str], monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(parameter_draws, "draws_of", stopping)
         assert journeys(*words, "x").exit_code == 130
-    assert len(fitting) == before + 2
+    assert len(fitted) == before + 2
     found = journeys("resume", "x", "--processes", "1")
     assert found.exit_code == 0, found.output
     assert "Fitted: 2 areas" in found.stdout
-    assert len(fitting) == before + 2, "the fit that was there is used"
+    assert len(fitted) == before + 2, "the fit that was there is used"
     assert content(Path("x")) == content(Path("whole"))
 
 
-def test_a_folder_with_something_else_is_not_touched(fitting: list[str], tmp_path: Path) -> None:
+def test_a_folder_with_something_else_is_not_touched(fitted: list[str], tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.docx").write_text("years of work")
     assert "holds other files" in refused("calibrate", *TWO, "--to", "mine")
-    assert fitting == []
+    assert fitted == []
 
 
 def test_years_ahead_agree_with_what_is_forecast_where_the_table_is_at_hand(
@@ -333,7 +333,7 @@ def test_it_is_used_for_the_shipped_table_and_nothing_else(
 
 def test_a_run_of_a_shipped_area_begins_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "shipped_fit", shipped.shipped_fit)
-    monkeypatch.setattr(jobs, "fit", lambda *_a, **_k: pytest.fail("it is fitted"))
+    monkeypatch.setattr(fitting, "fit", lambda *_a, **_k: pytest.fail("it is fitted"))
     monkeypatch.setattr(parameter_draws, "draws_of", lambda *_a, **_k: pytest.fail("draws are made"))
     monkeypatch.chdir(tmp_path)
     found = journeys("run", NAME, "--runs", "1", "--years", "2025", "--no-test", "--to", "x")
@@ -351,7 +351,7 @@ def test_a_run_of_a_shipped_area_begins_at_once(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.slow
 def test_what_is_shipped_comes_out_again(statistics: Statistics) -> None:
     """The fit of Blackpool to a millionth; its draws, which other processors may take another way, in their means."""
-    made = jobs.fit(statistics, statistics.area(NAME), nothing)
+    made = fitting.fit(statistics, statistics.area(NAME), nothing)
     there = load_fit(shipped.FOLDER / CODE)
     assert np.allclose(made.fitted.logs, there.fitted.logs, atol=1e-6)
     assert np.allclose(made.fitted.correction, there.fitted.correction, atol=1e-6)

@@ -21,7 +21,7 @@ from calibration.estimate_curves import COLUMNS as CURVE_COLUMNS
 from calibration.estimate_curves import CURVES, STILL
 from calibration.fitted import load_fit
 from calibration.rates import read_rates
-from experiments import jobs
+from experiments import fitting
 from experiments.cli import app
 from experiments.estimate_jobs import ABOUT, BOOK, INSIDE, PAGE, RATES, SHOWN, SIMULATED, SMALL
 from experiments.estimate_jobs import CURVES as CURVES_FILE
@@ -167,7 +167,7 @@ def test_a_fit_starts_from_the_book_and_refuses_a_folder_without_one(made, tmp_p
         given.append(book)
         raise CareError("Enough for this test")
 
-    monkeypatch.setattr("experiments.jobs.fit_area", stop)
+    monkeypatch.setattr(fitting, "fit_area", stop)
     words = ["calibrate", "Blackpool", "--point", "--to", str(tmp_path / "fit"), "--rates"]
     assert "Enough for this test" in CliRunner().invoke(app, [*words, str(base / "inside")]).stderr
     expected = read_rates(JOURNEY, base / "inside" / BOOK)
@@ -182,11 +182,11 @@ def test_a_fit_starts_from_the_book_and_refuses_a_folder_without_one(made, tmp_p
 
 
 def test_a_fit_from_own_rates_says_that_it_stays_inside(quick, statistics, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.jobs.fit", lambda *_a, **_k: quick)
+    monkeypatch.setattr(fitting, "fit", lambda *_a, **_k: quick)
     for name, book in (("plain", None), ("own", read_rates(JOURNEY))):
-        jobs.calibrate(statistics, quick.fitted.area, tmp_path / name, 2025, 1, lambda *_: None, book=book)
+        fitting.calibrate(statistics, quick.fitted.area, tmp_path / name, 2025, 1, lambda *_: None, book=book)
         told = load_fit(tmp_path / name).statistics
-        assert ("inside the authority" in told.get(jobs.OWN_RATES, "")) == (name == "own")
+        assert ("inside the authority" in told.get(fitting.OWN_RATES, "")) == (name == "own")
         assert told["sha256"] == quick.statistics["sha256"]
 
 

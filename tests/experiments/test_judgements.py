@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from abm.files import sha256_of
 from calibration.fit import Fitted
 from calibration.fitted import SavedFit, save_fit
 from calibration.posterior import area as area_module
+from calibration.posterior.conflict import apart_from
 from calibration.posterior.draws import AreaDraws, load_draws, save_draws
-from experiments import calibrating, jobs, parameter_draws
+from experiments import calibrating, fitting, parameter_draws
 from tests.experiments.conftest import BLACKPOOL, REAL_DRAWS_OF, quick_draws
 from tests.experiments.test_cli import journeys, refused
 
@@ -45,9 +47,11 @@ def given(quick: SavedFit, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def draw_area(fitted: Fitted, *, n_draws: int, judgements: Any, **_rest: Any) -> AreaDraws:
         seen.append(judgements)
-        return quick_draws(fitted, n_draws, lambda *_: None)
+        draws = quick_draws(fitted, n_draws, lambda *_: None)
+        apart = [apart_from(each, middle=1.0, spread=0.05) | {"removed": 0.9} for each in judgements]
+        return replace(draws, made=dict(draws.made) | {"judged_and_figures": apart})
 
-    monkeypatch.setattr(jobs, "fit", lambda *_a, **_k: quick)
+    monkeypatch.setattr(fitting, "fit", lambda *_a, **_k: quick)
     monkeypatch.setattr(parameter_draws, "draws_of", REAL_DRAWS_OF)
     monkeypatch.setattr(area_module, "draw_area", draw_area)
     return seen
@@ -70,6 +74,11 @@ def test_draws_are_given_the_judgements_and_keep_their_digest(
     assert "Taken in: 2 judgements of 'workshop.toml'" in told
     assert "judgement 2 ('into_care') misses" in told
     assert "judgement 1 ('out_of_care') misses" not in told
+    # Figures that say e: 2.7. The first judgement ends at 1.3; the second is as wide as can be.
+    assert "Leaving care before 18, 2024 and 2025: the workshop expected a factor of about 0.94 (90% of its bets" in told
+    assert "please find out why they differ" in told
+    assert [each["apart"] for each in made["judged_and_figures"]] == [True, False]
+    assert "1 of them far from what the figures say" in made["how"]
 
 
 def test_without_judgements_draws_are_as_ever(quick: SavedFit, given: list[Any], tmp_path: Path) -> None:

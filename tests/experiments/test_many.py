@@ -18,7 +18,7 @@ import pytest
 from abm.errors import CareError
 from calibration.fitted import SavedFit, save_fit, signed
 from calibration.statistics import Area, Statistics
-from experiments import jobs, results, unfinished
+from experiments import fitting, jobs, results, unfinished
 from experiments.held import Held
 from experiments.screen import Progress, SeveralProgress, about
 from tests.experiments.test_cli import ROOT, journeys, refused
@@ -185,8 +185,10 @@ def test_an_area_that_cannot_be_run_is_left_out(
     here: Path, statistics: Statistics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Known before or found out while fitting: the others go on."""
-    monkeypatch.setattr(jobs, "refuse_an_area_without_a_start", no_start)
-    monkeypatch.setattr(jobs, "fit", lambda *_a, **_k: (_ for _ in ()).throw(CareError("It is too cold", "", "Wait")))
+    monkeypatch.setattr(fitting, "refuse_an_area_without_a_start", no_start)
+    monkeypatch.setattr(
+        fitting, "fit", lambda *_a, **_k: (_ for _ in ()).throw(CareError("It is too cold", "", "Wait"))
+    )
     found = journeys("run", "Derbyshire", "North Tyneside", "--to", "none", "--processes", "1")
     assert found.exit_code == 2
     said = found.stderr.splitlines()[-1]

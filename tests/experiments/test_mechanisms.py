@@ -22,7 +22,7 @@ from calibration.behaviours import read_behaviours, write_behaviours
 from calibration.fitted import SavedFit
 from calibration.places import plan_places
 from calibration.statistics import Area, Statistics
-from experiments import jobs, mechanisms, results, switching, unfinished
+from experiments import fitting, jobs, mechanisms, results, switching, unfinished
 from experiments.asked import Asked
 from experiments.beside import SIBLINGS
 from experiments.compare.report import about, read_comparison, report_tables
@@ -73,7 +73,7 @@ def whole(quick: SavedFit, tmp_path_factory: pytest.TempPathFactory, quickly: No
     (here / "plan.toml").write_text(PLAN)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        patch.setattr(jobs, "fit", lambda *_a, **_k: pytest.fail("the area was fitted"))
+        patch.setattr(fitting, "fit", lambda *_a, **_k: pytest.fail("the area was fitted"))
         found = journeys(*WORDS, "--to", "whole")
         assert found.exit_code == 0, found.output
         (here / "screen.txt").write_text(found.stdout)

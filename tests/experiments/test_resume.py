@@ -15,7 +15,7 @@ import pytest
 from abm.files import sha256_of
 from calibration.fitted import ARRAYS, FIT, SavedFit, save_fit
 from calibration.statistics import PUBLISHED, Area
-from experiments import jobs, results, unfinished
+from experiments import fitting, jobs, results, unfinished
 from experiments.area_work import TESTED, AreaWork
 from tests.experiments.test_cli import journeys, refused
 
@@ -35,7 +35,7 @@ def here(quick: SavedFit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     write_fit(quick, tmp_path / "fit")
     write_fit(replace(quick, fitted=replace(quick.fitted, fitted_to=2023)), tmp_path / "other")
     # Nothing may be fitted here: it would be another fit than the one that was given.
-    monkeypatch.setattr(jobs, "fit", lambda *_a, **_k: pytest.fail("the area was fitted"))
+    monkeypatch.setattr(fitting, "fit", lambda *_a, **_k: pytest.fail("the area was fitted"))
     return tmp_path
 
 
@@ -106,7 +106,7 @@ def test_of_several_areas_none_is_left_out_for_a_damaged_fit(quick: SavedFit, he
 
 
 def test_a_fit_is_not_given_to_a_run_without(here: Path, quick: SavedFit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "fit", lambda *_a, **_k: quick)
+    monkeypatch.setattr(fitting, "fit", lambda *_a, **_k: quick)
     stopped("simulate_area", *WORDS, "--no-test", "--to", "x")
     assert "This run was begun without fits (--fit)" in refused("resume", "x", "--fit", "fit")
     # A fit that was made is made again.
