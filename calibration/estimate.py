@@ -6,7 +6,8 @@
     book = rates_from(found, read_rates(JOURNEY))
 
 What is counted and how is in `estimate_counts`, from counts to rates in `estimate_hazards`, what small cells borrow in
-`estimate_shrinkage`, curves in `estimate_curves`, and what it all means in docs/explanation/estimate.md.
+`estimate_shrinkage`, curves in `estimate_spells` and `estimate_curves`, and what it all means in
+docs/explanation/estimate.md.
 """
 
 from __future__ import annotations

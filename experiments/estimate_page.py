@@ -7,7 +7,8 @@ from html import escape
 
 import polars as pl
 
-from calibration.estimate_curves import CURVES, STILL
+from calibration.estimate_curves import STILL
+from calibration.estimate_spells import CURVES
 from calibration.plain_page import page, table
 from experiments.report.drawing import drawing
 

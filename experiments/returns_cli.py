@@ -82,9 +82,9 @@ def write(
 
     For trying tools without personal data: every child in the files is simulated, and the files say so.
     """
-    from experiments import returns_jobs
+    from experiments import returns_writing
 
-    for line in returns_jobs.write(results, to, run):
+    for line in returns_writing.write(results, to, run):
         print(line)
 
 

@@ -1,4 +1,4 @@
-"""The jobs of `journeys returns`: returns to an event log and a quality page, a simulated run to returns.
+"""The job of `journeys returns read`: returns to an event log and a quality page.
 
 The log of an authority's returns is a folder like that of a run, and marked in its manifest as observed: pages that
 show children one by one refuse it (`results.read_manifest`). Whatever is written appears whole or not at all.
@@ -7,7 +7,6 @@ show children one by one refuse it (`results.read_manifest`). Whatever is writte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,6 @@ import polars as pl
 
 import abm
 from abm.errors import CareError
-from abm.journey import JOURNEY
-from abm.run import Run
-from calibration.fitted import load_fit
 from calibration.returns import annex_a, cin, ssda903
 from calibration.returns.assemble import CARE, NEED, SEEN, Link, Observed, assemble
 from calibration.returns.cin_cells import MANY_BEFORE as MANY_BEFORE_CIN
@@ -30,11 +26,7 @@ from calibration.returns.reading_files import files_of
 from calibration.returns.reading_table import header_key
 from calibration.returns.reading_text import TEXTS
 from calibration.returns.ssda903_episodes import MANY_BEFORE as MANY_BEFORE_903
-from calibration.returns.synthetic import README, SIMULATED, SIMULATED_CHILD, Stories, write_readme
-from calibration.returns.synthetic903 import RETURN as OF_CARE
-from calibration.returns.synthetic903 import write_ssda903
-from calibration.returns.synthetic_cin import RETURN as OF_NEED
-from calibration.returns.synthetic_cin import write_cin
+from calibration.returns.synthetic import SIMULATED, SIMULATED_CHILD
 from calibration.returns.tables import CareTables, NeedTables
 from experiments import results
 from experiments.estimate_words import FEW_LINKED, in_care_words
@@ -67,9 +59,6 @@ NOT_A_RETURN = Rule(
 )
 _CARE_KEYS, _NEED_KEYS = ("CHILD", "CARE"), ("LACHILDID", "NEED")
 _LINK = "It needs the columns CHILD (as in the SSDA903) and LAchildID (as in the CIN Census)."
-
-
-# Reading -------------------------------------------------------------------------------------------------------------
 
 
 def read(
@@ -271,7 +260,7 @@ def _facts(
 
 
 def _is_simulated(files: dict[str, list[Path]], observed: Observed) -> bool:
-    """Tell whether all files and all children are marked as `write` marks them."""
+    """Tell whether all files and all children are marked as `returns_writing` marks them."""
     names = all(path.name.startswith(f"{SIMULATED}_") for paths in files.values() for path in paths)
     marked = pl.all_horizontal((pl.col("care", "need") == "") | pl.col("care", "need").str.starts_with(SIMULATED_CHILD))
     return names and bool(observed.keys.select(marked.all()).item())
@@ -293,66 +282,3 @@ def _told(findings: Findings, target: Path, about: dict[str, str], *, simulated:
         else "These are real children's journeys. Keep the folder in the authority."
     )
     return lines
-
-
-# Writing -------------------------------------------------------------------------------------------------------------
-
-
-def write(folder: Path, target: Path, run: int) -> list[str]:
-    """Write one run of a folder of results as returns, and return what to tell.
-
-    Raises
-    ------
-    CareError
-        For a folder without results, a run that there is not, or a target that cannot be written.
-    """
-    stories = _stories(folder, run)
-    if not len(stories.years):
-        raise CareError(
-            "This run does not last a year", str(folder), "Returns are of whole years: simulate more of them"
-        )
-    _refuse_what_is_not_simulated(target)
-    with results.writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with results.whole_folder(target.resolve()) as part, results.writing(target):
-        write_readme(part, stories, f"{OF_CARE} and {OF_NEED}")
-        written = [*write_ssda903(stories, part), *write_cin(stories, part)]
-    years = stories.years
-    return [
-        f"{len(written)} files of the years ending 31 March {years[0]} to {years[-1]} are in {target}.",
-        "Every child in them is simulated, not a real child.",
-        f"Read them back with: journeys returns read {target} --same-ids --to FOLDER",
-    ]
-
-
-def _refuse_what_is_not_simulated(target: Path) -> None:
-    """Refuse a target that is a file, or a folder that holds something else than simulated returns."""
-    if not target.exists():
-        return
-    names = sorted(entry.name for entry in target.iterdir()) if target.is_dir() else [target.name]
-    for name in names:
-        if not target.is_dir() or not (name == README or name.startswith(f"{SIMULATED}_")):
-            raise CareError(
-                f"Something else is here, such as '{name}'", str(target), "Choose a new or an empty folder with --to"
-            )
-
-
-def _stories(folder: Path, run: int) -> Stories:
-    """Return the children of one run: of the first as it was written, of another simulated again."""
-    manifest = results.read_manifest(folder)
-    seeds = [int(seed) for seed in manifest["seeds"]]
-    if not 1 <= run <= len(seeds):
-        raise CareError(f"There is no run {run}", str(folder), f"These results have the runs 1 to {len(seeds)}")
-    scenario, area = manifest["scenario"], manifest["area"]
-    if run > 1:
-        return replace(Stories.of_run(_again(folder, manifest, seeds[run - 1])), area=area["name"])
-    events = results.read_table(folder, manifest, results.EVENTS)
-    children = results.read_table(folder, manifest, results.CHILDREN)
-    return Stories(JOURNEY, events, children, scenario["first_year"], scenario["weeks"], area["name"], seeds[0])
-
-
-def _again(folder: Path, manifest: dict[str, Any], seed: int) -> Run:
-    """Simulate one of the runs again; its digest must be the one told."""
-    from experiments.run import same_run
-
-    return same_run(load_fit(folder), {**manifest, "seeds": [seed]}, folder)

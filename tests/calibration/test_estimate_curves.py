@@ -15,18 +15,15 @@ from abm.population import population_of
 from abm.simulate import simulate
 from calibration.estimate_curves import (
     COLUMNS,
-    CURVES,
     FEWEST_AT_RISK,
     FEWEST_EVENTS,
     STILL,
-    Curve,
-    Spells,
     _incidence,
     curve_frame,
     curves,
-    spells,
 )
 from calibration.estimate_log import Columns, log_of, log_of_run
+from calibration.estimate_spells import CURVES, Curve, Spells, spells
 from tests.abm.toys import busy_parameters, empty_scenario, parameters_of, small_area
 from tests.calibration.estimate_twin import COMPETING, by_child
 

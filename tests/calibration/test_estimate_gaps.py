@@ -14,9 +14,9 @@ from abm.pathway import N_GROUPS
 from abm.population import population_of
 from abm.simulate import simulate
 from calibration.estimate_counts import count, grouping
-from calibration.estimate_curves import CURVES, spells
 from calibration.estimate_hazards import rates
 from calibration.estimate_log import CARE, NEED, Columns, Log, log_of, log_of_observed
+from calibration.estimate_spells import CURVES, spells
 from calibration.returns import cin, ssda903
 from calibration.returns.assemble import Link, Observed, assemble
 from calibration.returns.findings import Findings

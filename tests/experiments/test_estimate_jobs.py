@@ -18,7 +18,8 @@ from abm.journey import JOURNEY
 from abm.simulate import simulate
 from calibration.estimate import FEWEST
 from calibration.estimate_curves import COLUMNS as CURVE_COLUMNS
-from calibration.estimate_curves import CURVES, STILL
+from calibration.estimate_curves import STILL
+from calibration.estimate_spells import CURVES
 from calibration.fitted import load_fit
 from calibration.rates import read_rates
 from experiments import fitting

@@ -13,8 +13,9 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     pytest.importorskip("lifelines")
-    from calibration.estimate_curves import CURVES, curves
+    from calibration.estimate_curves import curves
     from calibration.estimate_log import log_of_run
+    from calibration.estimate_spells import CURVES
 
     run = simulate(small_area(1_200, 156), busy_parameters(), 9, JOURNEY)
     assert set(LONGEST) == {curve.key for curve in CURVES}
