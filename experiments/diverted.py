@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from abm.checkpoint import begin, fork
+from abm.checkpoint import begin
 from abm.classic import run_classic
 from abm.errors import CareError
+from abm.forks import fork
 from abm.journey import JOURNEY
 from abm.outputs import CARE, evaluate, output_named
 from abm.parameters import Parameters

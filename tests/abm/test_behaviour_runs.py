@@ -8,9 +8,10 @@ import pytest
 from abm.behaviour import Demand, Incident
 from abm.behaviour_course import classic_case, course_of_runs, mean_course, simulated_course
 from abm.behaviour_system import care_system
-from abm.checkpoint import begin, fork
+from abm.checkpoint import begin
 from abm.errors import CareError
 from abm.factors import UNIT
+from abm.forks import fork
 from abm.journey import JOURNEY
 from abm.loops import gains
 from abm.mesa_model import CareModel

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 import abm
 import abm.course
-from abm.checkpoint import FORMAT, begin, fork, load_checkpoint, save_checkpoint
+from abm.checkpoint import FORMAT, begin, load_checkpoint, save_checkpoint
 from abm.errors import CareError
 from abm.files import read_columns, write_columns
+from abm.forks import fork
 from abm.journey import JOURNEY
 from abm.kernels import People
 from abm.mesa_model import CareModel

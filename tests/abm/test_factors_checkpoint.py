@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
+from abm.checkpoint import begin, load_checkpoint, save_checkpoint
 from abm.errors import CareError
 from abm.factors import UNIT
+from abm.forks import fork
 from abm.journey import JOURNEY
 from abm.pathway import N_HISTORIES
 from abm.prepared import prepare

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
+from abm.checkpoint import begin, load_checkpoint, save_checkpoint
 from abm.errors import CareError
 from abm.events import JOINED, TOGETHER
 from abm.factors import UNIT
 from abm.family_life import CIRCUMSTANCES, FamilyLife
 from abm.family_tables import N_CONTEXTS, circumstances_of, context_of, family_tables
 from abm.family_weeks import members_of
+from abm.forks import fork
 from abm.journey import JOURNEY
 from abm.mesa_model import CareModel
 from abm.pathway import group_of

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
+from abm.checkpoint import begin, load_checkpoint, save_checkpoint
 from abm.errors import CareError
 from abm.events import NOT_ITS_OWN, PLACE, PLACED
+from abm.forks import fork
 from abm.journey import JOURNEY
 from abm.mesa_model import CareModel
 from abm.places import EMERGENCY, IN_KIND, KINDS, OUT_OF_KIND, Rules

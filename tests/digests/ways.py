@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from abm.checkpoint import begin, fork, load_checkpoint, save_checkpoint
+from abm.checkpoint import begin, load_checkpoint, save_checkpoint
+from abm.forks import fork
 from abm.journey import JOURNEY
 from abm.prepared import prepare
 from abm.run import Run
