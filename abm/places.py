@@ -46,7 +46,8 @@ from abm.places_data import (
     Listed,
     Who,
 )
-from abm.places_matching import advance_week, match, take_note
+from abm.places_list import take_note
+from abm.places_matching import advance_week, match
 from abm.places_rules import BANDS, KINDS, NEED_OF_KIND, NEEDS, TIERS, Rules
 from abm.places_supply import found_homes
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm import places_matching, places_supply
+from abm import places_list, places_matching, places_supply
 from abm.errors import CareError
 from abm.places import (
     ACCOUNTS,
@@ -125,7 +125,7 @@ def test_the_twin_tells_the_same_week_by_week(seed):
 
 
 def test_in_plain_python_the_loops_do_the_same(monkeypatch):
-    for module in (places_matching, places_supply):
+    for module in (places_list, places_matching, places_supply):
         for name, function in vars(module).items():
             if hasattr(function, "py_func"):
                 monkeypatch.setattr(module, name, function.py_func)
