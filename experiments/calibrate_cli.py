@@ -58,6 +58,16 @@ def calibrate(
             "figures (one area).",
         ),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="abc|npe|none",
+            help="How the draws are begun: by a sequential ABC run (abc), by a network taught on made-up figures (npe, "
+            "which needs the extra npe), or neither (none). They end in the same place, and draws.json tells how near "
+            "each came by itself (one area).",
+        ),
+    ] = None,
     workers: WorkersOption = 2,
     processes: ProcessesOption = None,
     statistics: StatisticsOption = None,
@@ -74,15 +84,20 @@ def calibrate(
     n_draws = number_of_draws(draws, point)
     table = table_of(statistics)
     plan = Plan(tuple(areas))
-    for option, given in (("--rates", rates), ("--judgements", judgements)):
+    for option, given in (("--rates", rates), ("--judgements", judgements), ("--by", by)):
         if plan.several and given is not None:
-            raise CareError(
-                f"{option} are those of one area", "journeys calibrate", "Name that area alone, or leave it out"
-            )
+            raise CareError(f"{option} is for one area", "journeys calibrate", "Name that area alone, or leave it out")
     if judgements is not None and not n_draws:
         raise CareError(
             "Judgements are taken into draws, and with --point there are none", "--judgements", "Leave --point out"
         )
+    if by is not None and not n_draws:
+        raise CareError("With --point there are no draws to begin", "--by", "Leave --point or --by out")
+    way = None
+    if by is not None:
+        from calibration.posterior.beginning import way_of
+
+        way = way_of(by)
     if plan.several:
         target = to or Path("results", f"{ALL}-fits" if plan.england else "fits")
         from experiments import calibrating
@@ -110,7 +125,7 @@ def calibrate(
 
         judged = read_judged(judgements)
     with Progress() as progress:
-        made = fitting.calibrate(table, found, target, until, workers, progress, n_draws, book, judged)
+        made = fitting.calibrate(table, found, target, until, workers, progress, n_draws, book, judged, way)
     years = tuple(range(made.fitted.scenario.first_year, made.fitted.fitted_to + 1))
     if made.fitted.fitted_to < until:
         print(f"Fitted up to {made.fitted.fitted_to}: nothing after that year that a fit needs is in the table.")

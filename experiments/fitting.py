@@ -18,6 +18,7 @@ from abm.outputs import output_named
 from calibration.fit import FIRST_YEAR, LAST_FITTED, YearlyModel, fit_area, last_published
 from calibration.fitted import FIT, SavedFit, load_fit, new_fit, save_fit
 from calibration.levers import FITTED_FIGURES
+from calibration.posterior.beginning import By
 from calibration.posterior.draws import save_draws
 from calibration.rates import RateBook
 from calibration.statistics import Area, Statistics
@@ -88,10 +89,12 @@ def last_year_published(statistics: Statistics, area: Area) -> int:
 def calibrate(
     statistics: Statistics, area: Area, target: Path, fitted_to: int, workers: int, say: Say, draws: int = 0,
     book: RateBook | None = None, judged: parameter_draws.Judged | None = None,
+    by: By | None = None,
 ) -> SavedFit:  # fmt: skip
     """Fit an area and write the fit into a folder, with draws of its parameters if any are wanted.
 
     What people judge (`judged`) is part of what is believed before figures are seen, so it shapes draws, not the fit.
+    `by` says how draws are begun.
     """
     with results.new_folder(target) as folder:
         made = fit(statistics, area, say, fitted_to=fitted_to, workers=workers, book=book)
@@ -100,7 +103,9 @@ def calibrate(
         drawn = None
         if draws:
             table = parameter_draws.table_behind(statistics, made)
-            drawn = parameter_draws.draws_of(made.fitted, draws, say, statistics=table, workers=workers, judged=judged)
+            drawn = parameter_draws.draws_of(
+                made.fitted, draws, say, statistics=table, workers=workers, judged=judged, by=by
+            )  # fmt: skip
         say("writing", 0.0)
         with results.writing(target):
             save_fit(made, folder)

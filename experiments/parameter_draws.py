@@ -13,6 +13,7 @@ import numpy as np
 from calibration.elicit import Judgement
 from calibration.fit import FIRST_YEAR, Fitted
 from calibration.fitted import SavedFit
+from calibration.posterior.beginning import By
 from calibration.posterior.draws import AreaDraws
 from calibration.statistics import Statistics
 from calibration.targets import targets
@@ -27,8 +28,12 @@ FIRST_UNTIL = 2022
 """The first year up to which it was estimated how factors move; areas whose figures end before take that."""
 SEED = 1
 """Of the draws; that of the runs has nothing to do with it."""
-WITH_ABC = "history matching, a sequential ABC run (pyABC) and moves, held against runs of the simulation"
-WITHOUT_ABC = "moves from a Gaussian around the fit, held against runs of the simulation (pyABC is not installed)"
+HOW: dict[By, str] = {
+    "abc": "history matching, a sequential ABC run (pyABC) and moves, held against runs of the simulation",
+    "npe": "history matching, a network taught on made-up figures (BayesFlow) and moves, held against runs of the "
+    "simulation",
+    "none": "moves from a Gaussian around the fit, held against runs of the simulation",
+}
 FAR_OFF = 0.1
 """A judged quantile that its distribution misses by more than this share is told."""
 
@@ -70,7 +75,7 @@ def read_judged(path: Path) -> Judged:
 
 def draws_of(
     fitted: Fitted, n: int, say: Callable[[str, float], None], *, statistics: Statistics | None, workers: int = 1,
-    judged: Judged | None = None,
+    judged: Judged | None = None, by: By | None = None,
 ) -> AreaDraws:  # fmt: skip
     """Return `n` draws of equal weight of the parameters of a fitted area, its years ahead among them.
 
@@ -81,6 +86,9 @@ def draws_of(
         shown, and what is forecast of the area. None if it is not at hand.
     judged
         What people judge of the area's factors and forms, if anything.
+    by
+        Where moves begin (see `calibration.posterior.beginning`); if None, by ABC, or without it where pyABC is not
+        installed.
     """
     from calibration.pooling import process_until
     from calibration.posterior.area import draw_area
@@ -89,13 +97,14 @@ def draws_of(
     found = None
     if statistics is not None:
         found = list(targets(statistics, fitted.area, range(FIRST_YEAR - 1, fitted.fitted_to + 1)))
-    process, with_abc = process_until(max(fitted.fitted_to, FIRST_UNTIL)), find_spec("pyabc") is not None
+    process = process_until(max(fitted.fitted_to, FIRST_UNTIL))
+    by = by or ("none" if find_spec("pyabc") is None else "abc")
     draws = draw_area(
         fitted, found=found, judgements=judged.judgements if judged else (), process=process, n_draws=n, seed=SEED,
-        workers=workers, with_abc=with_abc, ahead=_outlook_from(statistics),
+        workers=workers, by=by, ahead=_outlook_from(statistics),
         progress=lambda _what, part: say(STEP, part),
     )  # fmt: skip
-    how = {"how": WITH_ABC if with_abc else WITHOUT_ABC, "ahead": _ahead_in_words(draws, process)}
+    how = {"how": HOW[by], "ahead": _ahead_in_words(draws, process)}
     made = how | dict(draws.made)
     if judged is not None:
         n_judged = len(judged.judgements)

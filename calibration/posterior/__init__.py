@@ -9,7 +9,8 @@
 * `fast`                 yearly figures of the mean field, and all their derivatives at once
 * `frame`                the highest point, Laplace's covariance, and directions that figures tell apart
 * `emulator`             the fast model
-* `matching`, `sequential`, `moves`  history matching, ABC by pyABC, and moves to the end
+* `matching`, `moves`    history matching; moves to the end
+* `beginning`            where moves begin: ABC by pyABC (`sequential`), or what a network learnt (`neural`)
 * `draws`, `report`      the draws and their files; what is told of them
 * `checks`               known parameters found again, ranks, sensitivity
 """

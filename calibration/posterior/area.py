@@ -5,8 +5,8 @@
 3. The fast model (`emulator`), and first draws under it (`moves`).
 4. Runs of the simulation at first draws, one each: the correction again, now over all of what is likely; and whether
    simulation and fast model differ by luck alone.
-5. History matching (`matching`); a sequential ABC run inside what it left (`sequential`); the other directions given
-   the forms; moves until nothing is left of the tolerance.
+5. History matching (`matching`); a sequential ABC run inside what it left (`sequential`) and the other directions given
+   the forms, or what a network learnt (`neural`); moves until nothing is left of where they began.
 6. Runs of the simulation at the draws, one each: are the published figures like theirs?
 7. Years ahead, by what all areas' years say of how factors go on (`calibration.pooling`).
 """
@@ -31,6 +31,7 @@ from calibration.fit import CORRECTION_CHILDREN, PULL, Fitted, Progress
 from calibration.levers import LEVERS, multipliers
 from calibration.pooling import Prior, Process, process_until
 from calibration.pooling_evidence import Evidence, own_scales
+from calibration.posterior.beginning import By, begun, way_of
 from calibration.posterior.conflict import held_against, unjudged
 from calibration.posterior.draws import AreaDraws
 from calibration.posterior.emulator import Emulator, learnt
@@ -40,11 +41,11 @@ from calibration.posterior.frame import N_FORMS, Belief, Expected, Frame, climbe
 from calibration.posterior.likelihood import Seen, floor_of, seen_of
 from calibration.posterior.matching import Matched, match
 from calibration.posterior.moves import moved
+from calibration.posterior.neural import apart
 from calibration.posterior.noise import Luck
 from calibration.posterior.priors import belief_of
 from calibration.posterior.report import identified, predicted, told_of
 from calibration.posterior.sensitivity import sensitivity
-from calibration.posterior.sequential import given_forms, sequential
 from calibration.posterior.steady import Steady, steady_of
 from calibration.targets import Target
 
@@ -53,6 +54,9 @@ N_DRAWS = 200
 LEAST_RUNS, MOST_RUNS = 3, 24
 N_JUDGED = 12
 """Draws at which the fast model is held against the mean field."""
+N_ENDED = 500
+"""Moved draws that what a network learnt is held against, at least."""
+LUCK_OF: dict[By, str] = {"abc": "sequential", "npe": "neural", "none": "begun"}
 
 
 @dataclass
@@ -165,25 +169,19 @@ def differences(problem: Problem, emulator: Emulator, x: Array, figures: Array) 
 
 def drawn(
     emulator: Emulator, seen: Seen, noise: Array, matched: Matched, n_draws: int, luck: np.random.Generator,
-    abc_seed: int | None, more: Callable[[Array], Array] | None = None,
+    by: By = "none", seed: int = 0, more: Callable[[Array], Array] | None = None,
 ) -> tuple[Array, Array, dict[str, Any]]:  # fmt: skip
     """Return draws of x float64[n_draws, n], where they were begun, and how it went: step 5.
 
-    Without a seed for ABC, moves begin at Laplace's Gaussian.
+    `by` says how moves are begun, `seed` is that of the library that does it (see `beginning`).
     """
-    told: dict[str, Any] = {"abc": None}
-    if abc_seed is None:
-        begun = emulator.scattered(n_draws, luck)
-    else:
-        found = sequential(emulator, seen, noise, matched, abc_seed)
-        asked = found.asked[luck.choice(len(found.weights), n_draws, p=found.weights)]
-        v, lead = asked[:, :N_FORMS], asked[:, N_FORMS:]
-        b = given_forms(emulator, seen.value, v, luck)
-        b[:, : lead.shape[1]] = lead
-        begun = np.column_stack([emulator.directions.mean + b @ emulator.directions.logs.T, v])
-        told["abc"] = found.told()
-    x, taken = moved(emulator, seen.value, begun, luck, more=more)
-    return x, begun, told | {"moves_taken": round(taken, 3)}
+    n_moved = max(n_draws, N_ENDED) if by == "npe" else n_draws
+    start = begun(by, emulator, seen, noise, matched, n_moved, luck, seed, more)
+    x, taken = moved(emulator, seen.value, start.x, luck, more=more)
+    told = {"by": by} | start.told | {"moves_taken": round(taken, 3)}
+    if start.alone is not None:
+        told[by] |= {"less_moved": apart(*start.alone, x)}
+    return x[:n_draws], start.x[:n_draws], told
 
 
 def draw_area(
@@ -196,7 +194,7 @@ def draw_area(
     seed: int = 1,
     workers: int = 1,
     n_runs: int | None = None,
-    with_abc: bool = True,
+    by: By = "abc",
     ahead: Callable[[AreaDraws, Prior], AreaDraws] | None = None,
     progress: Progress | None = None,
 ) -> AreaDraws:
@@ -217,8 +215,9 @@ def draw_area(
         Threads for the runs at the point fit.
     n_runs
         Runs of each of the three steps that simulate; as `runs_for` says if None.
-    with_abc
-        Whether to run the sequential ABC; without it, moves begin at Laplace's Gaussian (they end in the same place).
+    by
+        Where moves begin: at a sequential ABC run (`abc`), at what a network learnt (`npe`), or at Laplace's Gaussian
+        (`none`). They end in the same place; see `beginning`.
     ahead
         What else is known of the years ahead: given the draws and the prior that these years are drawn from, it
         returns the draws that agree with it (see `calibration.outlook`).
@@ -226,9 +225,10 @@ def draw_area(
     Errors
     ------
     CareError
-        When pyABC is not installed, when a judgement is about what there is not, or when no process was estimated from
-        figures as early as the fit's.
+        When the library that `by` needs is not installed, when a judgement is about what there is not, or when no
+        process was estimated from figures as early as the fit's.
     """
+    by = way_of(by)
     say = progress or (lambda _what, _part: None)
     area = fitted.area.code
     say("draws: luck and frame", 0.0)
@@ -248,12 +248,12 @@ def draw_area(
     shift = (runs - emulator.figures(at)).mean(axis=0) / 2
     emulator = emulator.shifted(shift)
 
-    say("draws: history matching and ABC", 0.6)
+    say("draws: history matching and moves", 0.6)
     matched = match(emulator, seen.value, keyed(seed, area, "history matching"))
     noise = errors_on_top(seen, problem.luck, 2 * n_runs).centred(frame.steady.centre).covariance
     x, begun, told = drawn(
         emulator, seen, noise, matched, n_draws, keyed(seed, area, "draws"),
-        number_of(seed, area, "sequential") if with_abc else None, problem.more,
+        by, number_of(seed, area, LUCK_OF[by]), problem.more,
     )  # fmt: skip
 
     say("draws: simulation", 0.8)

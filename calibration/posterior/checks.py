@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from abm.draws import generator
 from calibration.posterior.area import N_JUDGED, drawn
+from calibration.posterior.beginning import By
 from calibration.posterior.emulator import Emulator, learnt
 from calibration.posterior.frame import Belief, Frame, climbed, conditioned, framed
 from calibration.posterior.likelihood import Seen
@@ -100,7 +101,7 @@ def check_prior(frame: Frame) -> Belief:
 
 def cheap_fit(
     cheap: Cheap, prior: Belief, steady: Steady, noise: Array, value: Array, luck: np.random.Generator,
-    n_draws: int = N_RANKED, abc_seed: int | None = None,
+    n_draws: int = N_RANKED, by: By = "none", seed: int = 0,
 ) -> Array:  # fmt: skip
     """Return draws float64[n_draws, n] of an area that published `value`: the algorithm of `area`, without its runs."""
     seen = replace(cheap.seen, value=value)
@@ -111,13 +112,13 @@ def cheap_fit(
     first, _ = moved(emulator, value, emulator.scattered(N_JUDGED, luck), luck)
     emulator = emulator.judged(expected, first)
     matched = match(emulator, value, luck)
-    draws, _, _ = drawn(emulator, seen, noise, matched, n_draws, luck, abc_seed)
+    draws, _, _ = drawn(emulator, seen, noise, matched, n_draws, luck, by, seed)
     return draws
 
 
 def known_found_again(
     emulator: Emulator, seen: Seen, noise: Array, n_fits: int, seed: int, *, believed: float = 1.0,
-    with_abc: bool = False,
+    by: By = "none",
 ) -> Found:  # fmt: skip
     """Fit made-up figures of known parameters `n_fits` times.
 
@@ -133,8 +134,7 @@ def known_found_again(
         luck = generator(seed, fit)
         known = prior.mean + root @ luck.standard_normal(prior.mean.size)
         value = made_up(seen, emulator, noise, known[None], luck)[0]
-        abc_seed = seed + fit if with_abc else None
-        draws = cheap_fit(cheap, prior, steady, noise, value, luck, abc_seed=abc_seed)
+        draws = cheap_fit(cheap, prior, steady, noise, value, luck, by=by, seed=seed + fit)
         ranks.append((draws < known).sum(axis=0))
         spread.append(draws.std(axis=0) / np.sqrt(np.diag(prior.covariance)))
     return Found(np.array(ranks), np.array(spread))

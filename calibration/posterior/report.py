@@ -64,7 +64,7 @@ def told_of(seen: Seen, emulator: Emulator, matched: Matched, frame: Frame, star
             "cut": round(matched.cut, 2),
             "not_met": missed,
         },
-        "abc_less_moved": round(float(np.sqrt((begun**2).mean())), 2),
+        "begun_less_moved": round(float(np.sqrt((begun**2).mean())), 2),
     }
 
 

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -217,6 +218,25 @@ def _regressed(asked: Array, weights: Array, off: Array) -> Array:
     return adjusted
 
 
+def check_pyabc() -> None:
+    """Refuse a sequential run where pyABC is not installed, without importing it.
+
+    Errors
+    ------
+    CareError
+        When it is not.
+    """
+    if find_spec("pyabc") is None:
+        raise _no_pyabc()
+
+
+def _no_pyabc() -> CareError:
+    return CareError(
+        "The sequential run needs the library pyABC, which is not installed",
+        remedy='Install it with: pip install "journeys-abm[fit]"',
+    )
+
+
 def _pyabc() -> Any:
     try:
         with warnings.catch_warnings():
@@ -224,10 +244,7 @@ def _pyabc() -> Any:
             warnings.simplefilter("ignore")
             import pyabc
     except ImportError as fault:
-        raise CareError(
-            "The sequential run needs the library pyABC, which is not installed",
-            remedy='Install it with: pip install "journeys-abm[fit]"',
-        ) from fault
+        raise _no_pyabc() from fault
     return pyabc
 
 

@@ -160,9 +160,9 @@ def test_with_abc_the_draws_are_those_without_it():
     """pyABC is where moves begin; where they end does not depend on it (means within half a standard deviation)."""
     fast = emulator().judged(problem().expected, laplace(8))
     matched = match(fast, seen().value, np.random.default_rng(1))
-    without, _, _ = drawn(fast, seen(), noise(), matched, 300, np.random.default_rng(2), None)
-    with_it, begun, told = drawn(fast, seen(), noise(), matched, 300, np.random.default_rng(3), 5)
-    again, _, _ = drawn(fast, seen(), noise(), matched, 300, np.random.default_rng(3), 5)
+    without, _, _ = drawn(fast, seen(), noise(), matched, 300, np.random.default_rng(2))
+    with_it, begun, told = drawn(fast, seen(), noise(), matched, 300, np.random.default_rng(3), "abc", 5)
+    again, _, _ = drawn(fast, seen(), noise(), matched, 300, np.random.default_rng(3), "abc", 5)
     assert (with_it == again).all()
     spread = without.std(axis=0)
     assert np.abs((with_it.mean(axis=0) - without.mean(axis=0)) / spread).max() < 0.5
@@ -190,7 +190,7 @@ def test_two_years_give_draws_of_every_year_of_the_scenario(monkeypatch):
     # Posing and learning are tested above; here what comes after them.
     monkeypatch.setattr(area, "posed", lambda *_, **__: problem())
     monkeypatch.setattr(area, "learnt", lambda *_: emulator())
-    draws = area.draw_area(two_years(), with_abc=False, n_draws=20, n_runs=QUICK)
+    draws = area.draw_area(two_years(), by="none", n_draws=20, n_runs=QUICK)
     assert draws.logs.shape[:2] == (20, two_years().scenario.n_years)
     assert (draws.made["abc"], draws.made["runs"]) == (None, 3 * QUICK)
     assert set(draws.made["predictive"]["all"]) == {"50", "80", "95"}
