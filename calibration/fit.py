@@ -46,6 +46,9 @@ FIRST_YEAR, LAST_FITTED, LAST_YEAR = 2021, 2025, 2030
 PULL = 12.0
 """Events or children a year added to both sides when an area's levels are set, so that small counts move little."""
 ENGLAND_SAMPLE = 20
+LEVELS_OF_FITTED_YEARS = (*EXITS, "cla_ceased_adopted")
+"""Figures whose levels are set by the fitted years too, and that yearly factors are fitted to, themselves or in a sum:
+they count twice (see docs/explanation/draws.md, which says how much that matters)."""
 DRIVING = ("referrals", "cpp_started", "cla_started", "cla_ceased")
 """Figures without which a year cannot be fitted."""
 CORRECTION_CHILDREN = 1_500_000
@@ -274,7 +277,7 @@ def fit_levels(
         )
     recent = base_figures(statistics, area.code, range(first_year - 1, fitted_to + 1))
     per_child = figures["cla_at_31_march"] / recent["cla_at_31_march"]
-    figures |= {f: recent[f] * per_child for f in (*EXITS, "cla_ceased_adopted") if f in recent}
+    figures |= {f: recent[f] * per_child for f in LEVELS_OF_FITTED_YEARS if f in recent}
     if area.code != ENGLAND and "rereferrals_within_12_months" in recent:
         figures["rereferrals_within_12_months"] = recent["rereferrals_within_12_months"]
     for key in ("cin_plans_started", "cin_plans_at_31_march"):

@@ -27,7 +27,7 @@ from abm.parameters import Parameters
 from abm.pathway import WEEKS_PER_YEAR, purpose_of
 from abm.simulate import simulate, simulate_many
 from calibration.elicit import Judgement
-from calibration.fit import CORRECTION_CHILDREN, PULL, Fitted, Progress
+from calibration.fit import CORRECTION_CHILDREN, LEVELS_OF_FITTED_YEARS, PULL, Fitted, Progress
 from calibration.levers import LEVERS, multipliers
 from calibration.pooling import Prior, Process, process_until
 from calibration.pooling_evidence import Evidence, own_scales
@@ -274,6 +274,7 @@ def draw_area(
         "scales": {lever.key: round(float(s), 3) for lever, s in zip(LEVERS, problem.scale, strict=True)},
         "judgements": [each.about for each in judgements],
         "judged_and_figures": problem.apart,
+        "levels_of_fitted_years": [key for key in LEVELS_OF_FITTED_YEARS if key in {t.figure for t in fitted.targets}],
     }  # fmt: skip
     say("draws: years ahead", 0.95)
     logs, levels = problem.expected.split(x)

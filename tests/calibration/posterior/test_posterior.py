@@ -193,5 +193,8 @@ def test_two_years_give_draws_of_every_year_of_the_scenario(monkeypatch):
     draws = area.draw_area(two_years(), by="none", n_draws=20, n_runs=QUICK)
     assert draws.logs.shape[:2] == (20, two_years().scenario.n_years)
     assert (draws.made["abc"], draws.made["runs"]) == (None, 3 * QUICK)
+    # What counts twice is told: ways of leaving care that levels take from the fitted years, and that figures are of.
+    assert {"cla_ceased_adopted", "cla_ceased_special_guardianship"} <= set(draws.made["levels_of_fitted_years"])
+    assert "cla_started" not in draws.made["levels_of_fitted_years"]
     assert set(draws.made["predictive"]["all"]) == {"50", "80", "95"}
     assert json.loads(json.dumps(draws.made)) == draws.made
