@@ -75,7 +75,7 @@ def test_draws_are_given_the_judgements_and_keep_their_digest(
     assert "judgement 2 ('into_care') misses" in told
     assert "judgement 1 ('out_of_care') misses" not in told
     # Figures that say e: 2.7. The first judgement ends at 1.3; the second is as wide as can be.
-    assert "Leaving care before 18, 2024 and 2025: the workshop expected a factor of about 0.94 (90% of its bets" in told
+    assert "Leaving care before 18, 2024 and 2025: the workshop expected a factor of about 0.94" in told
     assert "please find out why they differ" in told
     assert [each["apart"] for each in made["judged_and_figures"]] == [True, False]
     assert "1 of them far from what the figures say" in made["how"]
