@@ -40,11 +40,14 @@ def taken(journey: Journey, hazard: np.ndarray) -> np.ndarray:
     return out
 
 
-def coverage(journey: Journey, hazard: np.ndarray, exposure: np.ndarray, events: np.ndarray) -> tuple[int, int]:
-    """Return (intervals that hold the true hazard, intervals)."""
+def coverage(
+    journey: Journey, hazard: np.ndarray, exposure: np.ndarray, events: np.ndarray, few: bool = False
+) -> tuple[int, int]:
+    """Return (intervals that hold the true hazard, intervals); with `few`, of cells of one to FIVE expected events."""
     found = rates(journey, exposure.astype(float), events.astype(float))
     expected = exposure[journey.tables.source] * taken(journey, hazard)
-    cells = (expected >= FIVE) & journey.tables.weekly[:, None, None] & np.isfinite(hazard)
+    cells = (expected >= 1) & (expected < FIVE) if few else expected >= FIVE
+    cells &= journey.tables.weekly[:, None, None] & np.isfinite(hazard)
     inside = (found.low <= hazard) & (hazard <= found.high)
     return int((inside & cells).sum()), int(cells.sum())
 
@@ -138,15 +141,23 @@ def first():
     return book.rates(), parameters, prepare(parameters, JOURNEY)
 
 
-def of_journey(first, seed: int, children: int = 20_000, weeks: int = 260) -> tuple[int, int]:
+def of_journey(first, seed: int, children: int = 20_000, weeks: int = 260, few: bool = False) -> tuple[int, int]:
     hazard, parameters, prepared = first
     run = simulate(small_area(children, weeks), parameters, seed, JOURNEY, prepared=prepared)
-    return coverage(JOURNEY, hazard, *two(count(log_of_run(run))))
+    return coverage(JOURNEY, hazard, *two(count(log_of_run(run))), few)
 
 
 def test_intervals_of_the_declared_journey_hold_its_rates(first):
     """20,000 children for five years, three times: all edges, groups with their risk class, bands of time."""
     assert 0.92 < share([of_journey(first, seed) for seed in (1, 2, 3)]) < 0.98
+
+
+def test_intervals_of_small_cells_hold_too(first):
+    """Of one to five expected events, supported accommodation among them: some 1,000 cells a run, and a bit too wide.
+
+    0.94 is seven standard errors below what was measured over twelve runs (96.4%).
+    """
+    assert 0.94 < share([of_journey(first, seed, few=True) for seed in (1, 2, 3)]) < 0.99
 
 
 def test_shares_of_what_follows_at_once_are_found_again(first):
