@@ -135,8 +135,9 @@ class Taught:
         """
         looked = np.repeat(np.clip(self.standing(value), -CLIP, CLIP), n, axis=0)
         conditions = looked.astype(np.float32)
-        z = np.asarray(self.network.sample((len(conditions),), conditions=conditions, seed=seed))
-        density = np.asarray(self.network.log_prob(z, conditions=conditions), dtype=np.float64)
+        with seeded(seed):
+            z = np.asarray(self.network.sample((len(conditions),), conditions=conditions, seed=seed))
+            density = np.asarray(self.network.log_prob(z, conditions=conditions), dtype=np.float64)
         u = _regressed(self.slope, looked) + z.astype(np.float64) @ self.root.T
         return self.proposal.x(u).reshape(len(value), n, -1), density.reshape(len(value), n)
 

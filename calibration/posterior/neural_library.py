@@ -59,7 +59,7 @@ def library() -> Any:
     check_library()
     if "bayesflow" not in sys.modules:
         wanted = {"KERAS_BACKEND": BACKEND, "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
-        with TemporaryDirectory() as folder, _as_it_was(), _environment(KERAS_HOME=folder, **wanted):
+        with TemporaryDirectory() as home, _generators(0), _quiet(), _environment(KERAS_HOME=home, **wanted):
             import_module("bayesflow")
         logging.getLogger("bayesflow").setLevel(logging.WARNING)
     return sys.modules["bayesflow"]
@@ -68,10 +68,16 @@ def library() -> Any:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed all that the library draws from while it lasts; the common generators of Python and numpy are given back."""
+    with _generators(seed):
+        sys.modules["keras"].utils.set_random_seed(seed)
+        yield
+
+
+@contextmanager
+def _generators(seed: int) -> Iterator[None]:
     before = random.getstate()
     try:
         with common_generator(seed):
-            sys.modules["keras"].utils.set_random_seed(seed)
             yield
     finally:
         random.setstate(before)
@@ -89,7 +95,7 @@ def _environment(**wanted: str) -> Iterator[None]:
 
 
 @contextmanager
-def _as_it_was() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Let nothing be logged that is no warning, and give the root logger back as it was."""
     root, least = logging.getLogger(), logging.root.manager.disable
     handlers, level = list(root.handlers), root.level
