@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from calibration.posterior.moves import moved
 from calibration.posterior.report import made_up
 from calibration.posterior.sensitivity import sensitivity
 from calibration.posterior.sequential import given_forms, sequential
+from calibration.posterior.steady import Steady
 from tests.calibration.areas import BLACKPOOL, fitted
 from tests.calibration.posterior.small import QUICK, emulator, noise, problem, seen, two_years
 
@@ -153,6 +155,23 @@ def test_known_parameters_are_found_again_in_a_thousand_cheap_fits_and_ranks_are
     mutant = known_found_again(emulator(), seen(), noise(), 100, 7, believed=0.7)
     assert mutant.p_value() < 1e-3
     assert mutant.coverage < found.coverage - 0.03
+
+
+@pytest.mark.slow
+def test_a_variance_that_does_not_follow_the_expectation_is_noticed_by_ranks(monkeypatch):
+    """The planted fault: fits take errors as Gaussian with the variance of the highest point, and zeros as numbers."""
+    plain = Steady.data
+
+    def fixed(scale, times):
+        return replace(scale, fano=np.zeros_like(scale.fano), floor=times**2 * scale.variance)
+
+    def numbers(scale, seen_, value):
+        data = plain(scale, seen_, value)
+        return data if scale.fano.any() else replace(data, open=np.zeros(0, np.int64))
+
+    monkeypatch.setattr(Steady, "wider", fixed)
+    monkeypatch.setattr(Steady, "data", numbers)
+    assert known_found_again(emulator(), seen(), noise(), 200, 7).p_value() < 1e-3
 
 
 @pytest.mark.slow
