@@ -132,11 +132,11 @@ def calibrate(
     title = f"{found.name}: the fit, less what was published, in percent of it"
     print_residuals(fitting.residuals_of_fit(made), years, title)
     if judged is not None:
-        from calibration.posterior.conflict import in_words
+        from calibration.posterior.conflict import all_in_words
         from calibration.posterior.draws import load_draws
 
         held = load_draws(target, made.fitted).made.get("judged_and_figures", ())
-        for line in (*judged.in_words(), *map(in_words, held)):
+        for line in (*judged.in_words(), *all_in_words(held)):
             print(line)
     beside = f", with {n_draws} draws of its parameters" if n_draws else ""
     print(f"The fit is in {target}{beside}. Simulate it with: journeys run {found.code} --fit {target}")

@@ -30,6 +30,11 @@ APART = 0.05
 """A tail below this is told."""
 TOLD = 0.25
 """Figures that remove less than this share of the variance hardly tell the number."""
+ADVICE = (
+    "Workshop and figures may both have good reasons to differ: practice may have changed since, or the figures may count "
+    "something else. The draws take the two together, each as far as it is sure, and may suit neither: please find out "
+    "why they differ before resting on them."
+)
 _LABELS = {lever.key: lever.label for lever in LEVERS} | {form.key: form.label for form in FORMS}
 
 
@@ -81,15 +86,21 @@ def apart_from(judgement: Judgement, middle: float, spread: float) -> dict[str, 
     }
 
 
+def all_in_words(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each judgement, and one of advice if any is apart."""
+    lines = [in_words(each) for each in found]
+    return [*lines, ADVICE] if any(each["apart"] for each in found) else lines
+
+
 def in_words(found: Mapping[str, Any]) -> str:
     """Return in sentences how far a judgement is from the figures, as `held_against` found it."""
     years = f", {_listed([str(year) for year in found['years']])}" if found["years"] else ""
     (low, middle, high), (least, about, most) = found["judged"], found["figures"]
     between = f"{found['chances'][1] - found['chances'][0]:.0%}"
     weak = found["removed"] < TOLD
-    source = "published figures hardly tell this number; with what is known of all areas they say"
+    source = "published figures hardly tell this number; with what is believed of all areas they say"
     if not weak:
-        source = "the published figures, with what is known of all areas, say"
+        source = "the published figures, with what is believed of all areas, say"
     lines = [
         f"{_LABELS[found['about']]}{years}: the workshop expected a factor of about {middle:.2f} ({between} of its "
         f"bets: {low:.2f} to {high:.2f}); {source} about {about:.2f} ({least:.2f} to {most:.2f})."
@@ -100,11 +111,6 @@ def in_words(found: Mapping[str, Any]) -> str:
     lines.append(
         f"{share} of what the figures leave open lies inside the workshop's range. Were both right about how sure they "
         f"are, they would be as far apart as this in {_one_in(found['tail'])} cases."
-    )
-    lines.append(
-        "Both may have good reasons: practice may have changed since, or the figures may count something else. The "
-        "draws take the two together, each as far as it is sure, and may suit neither: please find out why they differ "
-        "before resting on them."
     )
     return " ".join(lines)
 

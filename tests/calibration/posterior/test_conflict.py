@@ -10,7 +10,7 @@ from scipy import stats
 
 from calibration.elicit import Judgement
 from calibration.levers import LEVERS
-from calibration.posterior.conflict import APART, held_against, in_words, unjudged
+from calibration.posterior.conflict import ADVICE, APART, all_in_words, held_against, in_words, unjudged
 from calibration.posterior.forms import FORMS
 from calibration.posterior.frame import Belief
 from tests.calibration.posterior.small import problem
@@ -86,6 +86,8 @@ def test_other_families_and_opinions_one_by_one():
     both = held_against([low, high], believed(0, 1), believed(np.log(2.0), 0.05), 1, NOTHING)
     assert [each["apart"] for each in both] == [True, False]
     assert "agree as well as can be expected" in in_words(both[1])
+    assert all_in_words(both) == [in_words(both[0]), in_words(both[1]), ADVICE]
+    assert all_in_words(both[1:]) == [in_words(both[1])]
 
 
 def test_figures_that_say_nothing_are_not_said_to():
