@@ -9,20 +9,16 @@ FOLDER. The same input gives the same bytes.
 from __future__ import annotations
 
 import argparse
-import csv
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from abm.errors import CareError, did_you_mean
-from calibration.refusals import COLUMNS
+from abm.errors import CareError
+from calibration.publications import AREAS, chosen, write_cut
 from calibration.statistics import Statistics, read_statistics
-
-AREAS = ("E92000001", "E06000004", "E06000009", "E08000022", "E10000007")
-"""England, Stockton-on-Tees, Blackpool, North Tyneside, Derbyshire."""
 
 FIRST_YEAR = 2013
 """The children in need census has its present form from this year."""
@@ -113,28 +109,8 @@ def select(statistics: Statistics, areas: Sequence[str] = AREAS) -> pl.DataFrame
     CareError
         When a measure that is used is not in the table.
     """
-    rows = statistics.frame.filter(pl.col("area_code").is_in(list(areas)))
-    kept = []
-    for measure, (breakdown, unit) in _MEASURES.items():
-        found = rows.filter(
-            (pl.col("measure") == measure)
-            & pl.col("breakdown").str.contains(f"^({breakdown})$")
-            & pl.col("unit").str.contains(f"(?i){unit}")
-        )
-        if measure not in _ALL_YEARS:
-            found = found.filter(pl.col("year") >= FIRST_YEAR)
-        if found.is_empty():
-            remedy = did_you_mean(measure, statistics.measures())
-            raise CareError(
-                f"The measure '{measure}' has no rows", str(statistics.path), remedy + "Use a fuller table."
-            )
-        kept.append(found)
-    return pl.concat(kept).sort("area_code", "measure", "breakdown", "unit", "year")
-
-
-def plain(value: float) -> str:
-    """Return 12 for 12.0 and 22.6 for 22.6."""
-    return str(int(value)) if value.is_integer() else repr(value)
+    wanted = [(measure, *kinds, 0 if measure in _ALL_YEARS else FIRST_YEAR) for measure, kinds in _MEASURES.items()]
+    return chosen(statistics, areas, wanted)
 
 
 def compile_published(table: Path, sources: Path, folder: Path) -> None:
@@ -154,41 +130,7 @@ def compile_published(table: Path, sources: Path, folder: Path) -> None:
     CareError
         When a file cannot be read, a measure is missing, or a figure has no source.
     """
-    rows = select(read_statistics(table))
-    header, publications = _read_sources(sources)
-    used = sorted(set(rows["source_id"]))
-    unknown = [source_id for source_id in used if source_id not in publications]
-    if unknown:
-        remedy = did_you_mean(unknown[0] or "", publications) + "Add its row to the sources."
-        raise CareError(f"The source '{unknown[0]}' is used but not described", f"{sources}, column source_id", remedy)
-    folder.mkdir(parents=True, exist_ok=True)
-    figures = [[plain(cell) if isinstance(cell, float) else cell for cell in row] for row in rows.iter_rows()]
-    _write(folder / "statistics.csv", COLUMNS, figures)
-    _write(folder / "sources.csv", header, [publications[source_id] for source_id in used])
-
-
-def _read_sources(path: Path) -> tuple[list[str], dict[str, list[str]]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-    except (OSError, UnicodeDecodeError, ValueError) as fault:
-        raise CareError("The sources cannot be read", str(path), "Give a CSV file in UTF-8.") from fault
-    if "source_id" not in header:
-        remedy = f"{did_you_mean('source_id', header)}Found: {', '.join(header)}."
-        raise CareError("There is no column 'source_id'", f"{path}, row 1", remedy)
-    column = header.index("source_id")
-    for number, row in enumerate(rows, start=2):
-        if row and len(row) != len(header):
-            where = f"{path}, row {number}"
-            raise CareError(f"This row has {len(row)} cells, the header has {len(header)}", where, "Correct the row.")
-    return header, {row[column]: row for row in rows if row}
-
-
-def _write(path: Path, header: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+    write_cut(select(read_statistics(table)), sources, folder / "statistics.csv", folder / "sources.csv")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

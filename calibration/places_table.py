@@ -15,8 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from abm.errors import CareError
-from calibration.compile_published import AREAS, plain
-from calibration.refusals import COLUMNS
+from calibration.publications import AREAS, chosen, write_cut
 from calibration.statistics import Statistics, read_statistics
 
 APPROVED = "lait: Number of approved foster places (from 2022)"
@@ -36,40 +35,19 @@ _KEPT = (
     (PROVIDERS, HOMES.replace("|", r"\|"), ".*"),
     (FOSTERING_COST, ".*", ".*"),
     (RESIDENTIAL_COST, ".*", ".*"),
-    (BY_STOCK, rf"{DISTANCE} \| .*", "number"),
+    (BY_STOCK, rf"{DISTANCE} \| .*", "^number$"),
 )
 
 
 def select(statistics: Statistics, areas: Sequence[str] = AREAS) -> pl.DataFrame:
     """Return the rows about places of these areas, sorted, or raise CareError when a measure is not in the table."""
-    rows = statistics.frame.filter(pl.col("area_code").is_in(list(areas)))
-    kept = []
-    for measure, breakdown, unit in _KEPT:
-        found = rows.filter(
-            (pl.col("measure") == measure)
-            & pl.col("breakdown").str.contains(f"^({breakdown})$")
-            & pl.col("unit").str.contains(f"^({unit})$")
-        )
-        if found.is_empty():
-            raise CareError(f"The measure '{measure}' has no rows", str(statistics.path), "Use a fuller table.")
-        kept.append(found)
-    return pl.concat(kept).sort("area_code", "measure", "breakdown", "unit", "year")
+    return chosen(statistics, areas, [(*kept, 0) for kept in _KEPT])
 
 
 def compile_places(table: Path, sources: Path, folder: Path) -> None:
     """Write the two files into `folder`."""
     rows = select(read_statistics(table))
-    known = pl.read_csv(sources, infer_schema=False)
-    missing = set(rows["source_id"]) - set(known["source_id"])
-    if missing:
-        raise CareError(f"There is no source '{min(missing)}'", str(sources), "Add its row.")
-    folder.mkdir(parents=True, exist_ok=True)
-    text = rows.with_columns(
-        pl.col("value").map_elements(plain, return_dtype=pl.String), pl.col("year").cast(pl.String)
-    )
-    text.select(COLUMNS).write_csv(folder / "places_figures.csv")
-    used = known.filter(pl.col("source_id").is_in(rows["source_id"].unique().to_list())).sort("source_id")
-    used.write_csv(folder / "places_sources.csv")
+    write_cut(rows, sources, folder / "places_figures.csv", folder / "places_sources.csv")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,12 @@ from typing import Any
 import polars as pl
 
 from abm.errors import CareError
-from calibration.compile_published import plain
 from calibration.downloads.cells import Found, find
 from calibration.downloads.merging import Revision, merge
 from calibration.downloads.reading import Source, read_sheet, sources
 from calibration.downloads.recognising import Unknown, recognise
 from calibration.downloads.rules import FileRule, Rules, read_rules
+from calibration.publications import plain, read_publications
 from calibration.refusals import COLUMNS, Table, refuse_more_than_all_children
 from calibration.spreadsheets import harmless
 from calibration.statistics import PUBLISHED, Statistics, read_statistics
@@ -115,7 +114,7 @@ def read_older(path: str | Path) -> Older:
     statistics = read_statistics(path)
     beside = [sources_beside(path), path.parent / "sources.csv"]
     there = next((file for file in beside if file.is_file()), None)
-    return Older(statistics, {} if there is None else _publications(there))
+    return Older(statistics, {} if there is None else read_publications(there))
 
 
 def build(paths: Sequence[Path], older: Older | None = None, rules: Rules | None = None) -> Built:
@@ -266,19 +265,6 @@ def _publication(found: Found, rules: Rules) -> dict[str, str]:
         "url_or_repo": f"{rule.page} ; SHA-256 of the file {found.sheet.source.digest}",
         "licence": rules.defaults.licence,
     }
-
-
-def _publications(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise CareError(
-            "The publications of the older table cannot be read", str(path), "Give a CSV in UTF-8"
-        ) from fault
-    if rows and "source_id" not in rows[0]:
-        raise CareError("There is no column 'source_id'", f"{path}, row 1", "Name the column of the sources so")
-    return {row["source_id"]: {key: value or "" for key, value in row.items() if key} for row in rows}
 
 
 def sources_beside(table: Path) -> Path:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from abm.errors import CareError
 from abm.files import replacing
-from calibration.compile_published import plain
 from calibration.downloads.building import SOURCE_COLUMNS, Built, one_line, sources_beside, stem_of_table
+from calibration.publications import plain
 from calibration.refusals import COLUMNS
 
 

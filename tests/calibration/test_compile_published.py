@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from calibration.compile_published import AREAS, compile_published, main, plain, select
+from calibration.compile_published import compile_published, main, select
+from calibration.publications import AREAS, plain
 from calibration.statistics import PUBLISHED, read_statistics
 
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference" / "published"

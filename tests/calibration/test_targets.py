@@ -16,20 +16,11 @@ from calibration.readings import Reading, between, part_of, percent_of, publishe
 from calibration.refusals import COLUMNS
 from calibration.statistics import ENGLAND, Area, Cell, Statistics, read_statistics
 from calibration.targets import FIGURES, Target, published_shape, targets
+from tests.calibration.areas import REQUIRED
 
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
 BLACKPOOL, ALL = Area("E06000009", "Blackpool"), Area(ENGLAND, "England")
 FIVE = ("E92000001", "E06000004", "E06000009", "E08000022", "E10000007")
-REQUIRED = (
-    "referrals",
-    "cin_episodes_started",
-    "cpp_at_31_march",
-    "cla_at_31_march",
-    "cla_started",
-    "cla_ceased",
-    "cla_foster_share",
-    "cla_childrens_home_share",
-)
 
 
 def exact(value: float) -> Reading:

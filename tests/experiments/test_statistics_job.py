@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from calibration.statistics import read_statistics
-from experiments import cli
 from tests.calibration.downloads.files import B1, D3, RELEASED, authority, england, table, write
+from tests.experiments.test_cli import journeys, refused
 
 NUMBERS = (50, 45, 30, 29, 20, 18, 25, 5)
-
-
-def journeys(*words: str | Path) -> Any:
-    return CliRunner().invoke(cli.app, [str(word) for word in words])
-
-
-def refused(*words: str | Path) -> str:
-    found = journeys(*words)
-    assert found.exit_code == 2, found.output
-    assert found.stdout == ""
-    assert found.stderr.count("\n") == 1, found.stderr
-    return str(found.stderr)
 
 
 @pytest.fixture
