@@ -32,8 +32,8 @@ TOLD = 0.25
 """Figures that remove less than this share of the variance hardly tell the number."""
 ADVICE = (
     "Workshop and figures may both have good reasons to differ: practice may have changed since, or the figures may "
-    "count something else. The draws take the two together, each as far as it is sure, and may suit neither: please find "
-    "out why they differ before resting on them."
+    "count something else. The draws take the two together, each as far as it is sure, and may suit neither: please "
+    "find out why they differ before resting on them."
 )
 _LABELS = {lever.key: lever.label for lever in LEVERS} | {form.key: form.label for form in FORMS}
 
