@@ -21,7 +21,8 @@ from calibration.statistics import Statistics
 from experiments import parameter_draws, plan, results
 from experiments.area_work import AreaWork, mark_of_draws
 from experiments.many import Say, all_left_out
-from experiments.unfinished import Order, Unfinished
+from experiments.order import Order
+from experiments.unfinished import Unfinished
 
 WHAT = "Fits of several areas by journeys-abm, with draws of their parameters: what published figures leave open."
 

@@ -15,8 +15,8 @@ from experiments.area_work import AreaWork
 from experiments.asked import BEHAVIOURS, CLOCKS, FAMILIES, PLACES
 from experiments.blocks import runs_there
 from experiments.compare.forecast import FORECAST_YEARS, HELD_BACK_FROM, RUNS
+from experiments.order import Order
 from experiments.switching import runs_of_reference
-from experiments.unfinished import Order
 
 TEST = "test: "
 """Stands before the steps of a test."""

@@ -18,11 +18,12 @@ from experiments.compare.frames import frames
 from experiments.effort import TEST
 from experiments.many import Say, Watch
 from experiments.mechanisms import order_facts, tables_of
+from experiments.order import Order, check_table, table_facts
 from experiments.plan import Plan, areas_of
 from experiments.run import manifest_facts, shortened, simulate_area, system_figures, write_run
 from experiments.shipped import shipped_fit
 from experiments.switching import homes_can_be_told, switch_on
-from experiments.unfinished import Order, Unfinished, reason
+from experiments.unfinished import Unfinished, reason
 
 MANY = 10
 """It takes a while to look at so many areas, and is told."""
@@ -94,7 +95,7 @@ def resume(
     `fit_from` has the fits it was begun with, in case those that were kept are damaged.
     """
     with unfinished.resume(target) as begun:
-        unfinished.check_table(begun.order, statistics)
+        check_table(begun.order, statistics)
         if not begun.is_in_its_place():
             check_fits(statistics, begun, fit_from)
         return go_on(statistics, begun, say, workers=workers, processes=processes, watch=watch)
@@ -186,7 +187,7 @@ def order_of(
     return (
         Order(
             tuple(chosen), tuple(left_out), plan.several, plan.england, plan.runs, plan.seed, plan.years, test, pages,
-            unfinished.table_facts(statistics), {code: mark_of_fit(folder) for code, folder in fits.items()},
+            table_facts(statistics), {code: mark_of_fit(folder) for code, folder in fits.items()},
             mechanisms, n_draws, drawn,
         ),
         fits,

@@ -24,7 +24,8 @@ from abm.errors import CareError
 from calibration.statistics import Area, Statistics, read_statistics
 from experiments.area_work import AreaWork, LeftOut
 from experiments.effort import Effort, effort_of
-from experiments.unfinished import Order, Unfinished, reason
+from experiments.order import Order
+from experiments.unfinished import Unfinished, reason
 
 if TYPE_CHECKING:
     from collections import deque

@@ -24,7 +24,8 @@ from experiments.area_work import AreaWork
 from experiments.beside import SIBLINGS
 from experiments.compare.frames import REREFERRALS, Points, figures_frame, published_points
 from experiments.many import all_left_out
-from experiments.unfinished import WEEKLY, Order, Unfinished
+from experiments.order import Order
+from experiments.unfinished import WEEKLY, Unfinished
 from experiments.weekly import add_weekly, write_weekly
 
 Array = NDArray[np.float64]

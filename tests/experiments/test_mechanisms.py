@@ -26,6 +26,7 @@ from experiments import fitting, jobs, mechanisms, results, switching, unfinishe
 from experiments.asked import Asked
 from experiments.beside import SIBLINGS
 from experiments.compare.report import about, read_comparison, report_tables
+from experiments.order import Order
 from experiments.run import SD_BEHAVING, run_figures, same_run, shortened, simulate_area
 from tests.experiments.test_cli import BUILT, journeys, refused
 from tests.experiments.test_resume import content, stopped, write_fit
@@ -282,7 +283,7 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_asked_for(here: Path, job:
     stopped(job, *WORDS, "--to", job)
     order = unfinished.read_order(Path(job))
     assert order is not None
-    assert order == unfinished.Order.of(json.loads(json.dumps(order.facts())))
+    assert order == Order.of(json.loads(json.dumps(order.facts())))
     assert list(order.mechanisms["tables"]) == ["families", "behaviours", "places", "clocks"]
     # Whatever happens to the table meanwhile: the copy is what counts.
     (here / "ours.csv").rename(here / "away.csv")
