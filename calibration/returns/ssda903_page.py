@@ -8,6 +8,7 @@ from abm.describe import table
 from calibration.returns import (
     reading,
     reading_dates,
+    reading_table,
     ssda903,
     ssda903_cells,
     ssda903_checks,
@@ -125,8 +126,8 @@ _NAMES = {
 def rules() -> list[Rule]:
     """Return every rule that reading SSDA903 can find broken, by code."""
     modules = (
-        reading, reading_dates, ssda903, ssda903_cells, ssda903_checks, ssda903_children, ssda903_episodes,
-        ssda903_files,
+        reading, reading_dates, reading_table, ssda903, ssda903_cells, ssda903_checks, ssda903_children,
+        ssda903_episodes, ssda903_files,
     )  # fmt: skip
     found = {rule.code: rule for module in modules for rule in vars(module).values() if isinstance(rule, Rule)}
     return [found[code] for code in sorted(found)]

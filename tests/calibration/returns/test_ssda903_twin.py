@@ -163,15 +163,20 @@ def one_line(given_rows: list[Row]) -> tuple[pl.DataFrame, Findings]:
 
 
 @given(rows())
-def test_the_tables_and_the_twin_agree(given_rows: list[Row]) -> None:
-    frame, _ = one_line(given_rows)
+def test_the_tables_and_the_twin_agree_and_no_row_is_dropped_silently(given_rows: list[Row]) -> None:
+    """The same episodes as the twin's; each row there or told; a line that can stand; homes as walked."""
+    frame, findings = one_line(given_rows)
+    as_the_twin(frame, given_rows)
+    none_dropped(frame, findings, given_rows)
+    as_walked(frame)
+
+
+def as_the_twin(frame: pl.DataFrame, given_rows: list[Row]) -> None:
     wanted = [(r.child, r.start, r.end, r.rec, r.place, r.year) for r in twin(given_rows)]
     assert frame.select("CHILD", "DECOM", "DEC", "REC", "PLACE", "year").rows() == wanted
 
 
-@given(rows())
-def test_no_row_is_dropped_silently_and_the_line_can_stand(given_rows: list[Row]) -> None:
-    frame, findings = one_line(given_rows)
+def none_dropped(frame: pl.DataFrame, findings: Findings, given_rows: list[Row]) -> None:
     found = findings.frame()
     effects = {code: findings.rule(code).effect for code in findings.counts()}
     effect = pl.col("rule").replace_strict(effects, default="")
@@ -185,10 +190,8 @@ def test_no_row_is_dropped_silently_and_the_line_can_stand(given_rows: list[Row]
     assert set(frame.filter(pl.col("DEC").is_null())["year"]) <= {LAST}
 
 
-@given(rows())
-def test_homes_by_a_slow_walk(given_rows: list[Row]) -> None:
+def as_walked(frame: pl.DataFrame) -> None:
     """Period, home and move by walking from episode to episode."""
-    frame, _ = one_line(given_rows)
     names = {
         "CHILD": "child", "DECOM": "start", "DEC": "end", "RNE": "rne", "PLACE": "place", "PLACE_PROVIDER": "provider",
         "REC": "rec",
