@@ -6,7 +6,7 @@ order in v, learnt from looks at the mean field, and so is the way; off it figur
 
     figures(v, logs) = polynomial(v) + jacobian (logs - m(v))
 
-and, because factors multiply, the same in logarithms of one more than each figure. Where figures leave a factor wide
+and, because factors multiply, the same in logarithms of ABOVE more than each figure. Where figures leave a factor wide
 (WIDE), what a step along it alone adds to that is learnt too, at four more looks, and added. The linear form,
 `residuals`, tells directions apart; the other, `figures`, is what draws are judged by. What is wrong in each is
 measured against the mean field at draws that it was not learnt from, and enters the likelihood as a variance of each
@@ -27,6 +27,8 @@ from calibration.posterior.frame import N_FORMS, Directions, Frame, directions_o
 Array = NDArray[np.float64]
 AXIS, PAIR = 1.6, 1.2
 """How far out the polynomial is learnt, in standard deviations of the forms' posterior: on an axis, on two at once."""
+ABOVE = 0.1
+"""Added to figures before logarithms are taken, so that a figure of which nothing is expected can still move."""
 FARTHEST = 5.0
 """No figure moves by more than this, in log units, off the way."""
 WIDE, WIDEST, MOST_WIDE = 0.45, 1.2, 10
@@ -99,8 +101,8 @@ class Emulator:
         """Return float64[..., K]: expected figures at factors and forms, float64[..., n]."""
         v = x[..., -N_FORMS:]
         off = (x[..., :-N_FORMS] - self.compensated(v)) @ self.frame.jacobian[:, :-N_FORMS].T
-        more = np.maximum(self.surface(v), 0.0) + 1.0
-        figures: Array = more * np.exp(np.clip(off / more, -FARTHEST, FARTHEST)) - 1.0
+        more = np.maximum(self.surface(v), 0.0) + ABOVE
+        figures: Array = more * np.exp(np.clip(off / more, -FARTHEST, FARTHEST)) - ABOVE
         for place, nodes, added in zip(self.wide, self.nodes, self.more, strict=True):
             step = np.clip(x[..., place] - self.frame.x[place], nodes[0], nodes[-1])
             left = np.clip(np.searchsorted(nodes, step, side="right") - 1, 0, nodes.size - 2)
