@@ -53,6 +53,7 @@ WITH_NUMBERS = (
     "calibration/posterior/likelihood.py",
     "calibration/posterior/matching.py",
     "calibration/levers.py",
+    "calibration/outlook.py",
     "calibration/pooling.py",
     "calibration/pooling_estimate.py",
     "calibration/pooling_evidence.py",
