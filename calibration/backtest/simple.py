@@ -7,6 +7,7 @@ the years ahead. The first two are closed forms; ETS and ARIMA choose their mode
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from statistics import NormalDist
@@ -76,11 +77,10 @@ def models() -> Any:
             warnings.simplefilter("ignore")
             from statsforecast import models as found
     except ImportError as fault:
-        raise CareError(
-            "The simple methods ETS and ARIMA need the library statsforecast",
-            "",
-            'pip install "journeys-abm[backtest]"',
-        ) from fault
+        remedy = 'pip install "journeys-abm[backtest]"'
+        if sys.version_info >= (3, 13):
+            remedy = f"It has no release that goes with our other libraries on this Python: use 3.11 or 3.12, and {remedy}"
+        raise CareError("The simple methods ETS and ARIMA need the library statsforecast", "", remedy) from fault
     return found
 
 
