@@ -56,6 +56,8 @@ def say(text: str) -> None:
 def run(*command: str | Path) -> int:
     """Run a command to its end and return its exit code."""
     env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    # Else every process that the tests start compiles all sources again. What is kept (__pycache__) Git leaves alone.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         return subprocess.run([str(part) for part in command], cwd=ROOT, env=env, check=False).returncode
     except OSError as error:
