@@ -288,20 +288,16 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_asked_for(here: Path, job:
     # Whatever happens to the table meanwhile: the copy is what counts.
     (here / "ours.csv").rename(here / "away.csv")
     try:
-        found = journeys("resume", job)
+        with pytest.MonkeyPatch.context() as patch:
+            if job != "switch_on":
+                # What was switched on is not made again.
+                patch.setattr(jobs, "switch_on", lambda *_a, **_k: pytest.fail("made again"))
+            found = journeys("resume", job)
     finally:
         (here / "away.csv").rename(here / "ours.csv")
     assert found.exit_code == 0, found.output
     assert content(here / job) == content(here / "whole")
     assert not (here / f"{job}.unfinished").exists()
-
-
-def test_what_was_switched_on_is_not_made_again(here: Path) -> None:
-    stopped("write_run", *WORDS, "--to", "again")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "switch_on", lambda *_a, **_k: pytest.fail("made again"))
-        assert journeys("resume", "again").exit_code == 0
-    assert content(here / "again") == content(here / "whole")
 
 
 def test_a_damaged_copy_of_a_table_is_told(here: Path) -> None:
