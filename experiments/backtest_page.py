@@ -28,9 +28,9 @@ AIM, HOLDS = 0.10, (0.75, 0.85)
 """What was aimed at: nearer than the best simple method by this share; 80% intervals that hold so often."""
 _SHOWN_AREAS = 12
 OTHER_FORECAST = (
-    "<p><code>journeys run</code> carries every chance of the area ahead in another way, and gives other numbers for "
-    "the same years, at times outside these intervals. The forecasts here are the ones that were held against what "
-    "happened in all authorities; those of a run are there to see what follows from a change.</p>"
+    "<p>Runs (<code>journeys run</code>) with draws of the area are made to lie where these figures are forecast, "
+    "nearly: flows and stocks of a run add up, and the forecasts here need not. The forecasts here are the ones that "
+    "were held against what happened in all authorities; a run is there to see what follows from a change.</p>"
 )
 FEW = 20
 """With fewer authorities nothing is said of an interval over authorities, nor of what was aimed at over all."""

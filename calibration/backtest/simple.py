@@ -79,7 +79,9 @@ def models() -> Any:
     except ImportError as fault:
         remedy = 'pip install "journeys-abm[backtest]"'
         if sys.version_info >= (3, 13):
-            remedy = f"It has no release that goes with our other libraries on this Python: use 3.11 or 3.12, and {remedy}"
+            remedy = (
+                f"It has no release that goes with our other libraries on this Python: use 3.11 or 3.12, and {remedy}"
+            )
         raise CareError("The simple methods ETS and ARIMA need the library statsforecast", "", remedy) from fault
     return found
 

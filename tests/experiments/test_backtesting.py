@@ -116,9 +116,9 @@ def test_the_page_of_a_few_authorities_claims_nothing_of_all(made):
         assert words in many
 
 
-def test_the_page_says_that_a_run_carries_the_area_ahead_in_another_way(made):
+def test_the_page_says_what_a_run_has_to_do_with_it(made):
     page = backtest_page(made, "t.csv")
-    assert "<code>journeys run</code> carries every chance of the area ahead in another way" in page
+    assert "with draws of the area are made to lie where these figures are forecast" in page
     assert "&amp;#x27;" not in page
     assert "31 march" not in page
 
