@@ -171,7 +171,7 @@ def test_a_variance_that_does_not_follow_the_expectation_is_noticed_by_ranks(mon
 
     monkeypatch.setattr(Steady, "wider", fixed)
     monkeypatch.setattr(Steady, "data", numbers)
-    assert known_found_again(emulator(), seen(), noise(), 200, 7).p_value() < 1e-3
+    assert known_found_again(emulator(), seen(), noise(), 500, 7).p_value() < 1e-3
 
 
 @pytest.mark.slow
