@@ -115,7 +115,7 @@ class Emulator:
 
         Their errors have the variance 1 + `variance`.
         """
-        white: Array = off @ (self.directions.whiten.T @ self.directions.data)
+        white: Array = off @ self.directions.combine
         return white
 
     def shifted(self, by: Array) -> Emulator:

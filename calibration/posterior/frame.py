@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -222,6 +223,11 @@ class Directions:
     mean: Array
     logs: Array
     into: Array
+
+    @cached_property
+    def combine(self) -> Array:
+        """What makes of figures combinations of them whose errors are independent, float64[K, K]: off @ this."""
+        return np.asarray(self.whiten.T @ self.data)
 
     @property
     def information(self) -> Array:

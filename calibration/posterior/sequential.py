@@ -77,7 +77,7 @@ class _Problem:
         strength = directions.strength
         spread = np.ones(seen.value.size)
         spread[:k] += strength**2
-        white = directions.whiten.T @ directions.data
+        white = directions.combine
         forms = white.T @ emulator.frame.jacobian[:, -N_FORMS:]
         toward_forms = forms / spread[:, None]
         toward_forms[:lead] = 0.0
