@@ -20,7 +20,8 @@ from experiments.many import Say, Watch
 from experiments.mechanisms import order_facts, tables_of
 from experiments.order import Order, check_table, table_facts
 from experiments.plan import Plan, areas_of
-from experiments.run import manifest_facts, shortened, simulate_area, system_figures, write_run
+from experiments.run import shortened, simulate_area, system_figures
+from experiments.run_folder import manifest_facts, write_run
 from experiments.shipped import shipped_fit
 from experiments.switching import homes_can_be_told, switch_on
 from experiments.unfinished import Unfinished, reason

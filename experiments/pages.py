@@ -15,7 +15,7 @@ from experiments.compare.words import journey_assumptions
 from experiments.many import Say
 from experiments.report.journeys_page import children_shown, write_journeys_page
 from experiments.report.payload import TEMPLATES
-from experiments.run import same_run
+from experiments.run_folder import same_run
 
 ALSO = {
     FAMILIES: "They also depend on the family: on how it is doing that week (coping, under strain, in crisis), on "

@@ -73,6 +73,6 @@ def _stories(folder: Path, run: int) -> Stories:
 
 def _again(folder: Path, manifest: dict[str, Any], seed: int) -> Run:
     """Simulate one of the runs again; its digest must be the one told."""
-    from experiments.run import same_run
+    from experiments.run_folder import same_run
 
     return same_run(load_fit(folder), {**manifest, "seeds": [seed]}, folder)

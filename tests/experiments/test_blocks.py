@@ -18,7 +18,8 @@ from calibration.fit import Fitted
 from calibration.fitted import SavedFit
 from experiments import blocks, mechanisms, run
 from experiments.blocks import divided
-from experiments.run import Simulated, shortened, simulate_area, write_run
+from experiments.run import Simulated, shortened, simulate_area
+from experiments.run_folder import write_run
 
 SEEDS = range(3, 8)
 

@@ -26,7 +26,8 @@ from experiments import calibrating, fitting, jobs, mechanisms, parameter_draws,
 from experiments.area_work import mark_of_draws
 from experiments.asked import Asked
 from experiments.compare import words
-from experiments.run import draw_of, same_run, shortened, simulate_area
+from experiments.run import draw_of, shortened, simulate_area
+from experiments.run_folder import same_run
 from tests.experiments.conftest import REAL_DRAWS_OF, quick_draws
 from tests.experiments.test_cli import BUILT, journeys, refused
 from tests.experiments.test_resume import content, stopped

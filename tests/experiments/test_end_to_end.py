@@ -16,7 +16,7 @@ from experiments import results
 from experiments.compare.frames import MEAN, REQUIRED
 from experiments.compare.report import read_comparison
 from experiments.report.payload import TEMPLATES
-from experiments.run import same_run
+from experiments.run_folder import same_run
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow

@@ -27,7 +27,8 @@ from experiments.asked import Asked
 from experiments.beside import SIBLINGS
 from experiments.compare.report import about, read_comparison, report_tables
 from experiments.order import Order
-from experiments.run import SD_BEHAVING, run_figures, same_run, shortened, simulate_area
+from experiments.run import SD_BEHAVING, run_figures, shortened, simulate_area
+from experiments.run_folder import same_run
 from tests.experiments.test_cli import BUILT, journeys, refused
 from tests.experiments.test_resume import content, stopped, write_fit
 from tests.report.unpack import unpack_page

@@ -14,7 +14,8 @@ from calibration.fitted import SavedFit
 from calibration.returns.synthetic import Stories
 from calibration.returns.synthetic_seen import seen
 from experiments import cli, results
-from experiments.run import Simulated, manifest_facts, write_run
+from experiments.run import Simulated
+from experiments.run_folder import manifest_facts, write_run
 from tests.calibration.returns.files_annex_a import LISTS, workbook
 from tests.experiments.test_cli import journeys, refused
 

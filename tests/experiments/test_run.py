@@ -15,18 +15,8 @@ from abm.outputs import evaluate, output_named
 from abm.pathway import WEEKS_PER_YEAR
 from calibration.fitted import SavedFit
 from experiments.compare.report import _arrays
-from experiments.run import (
-    EVER_REFERRED,
-    OPEN_AT_31_MARCH,
-    OPEN_STATES,
-    Simulated,
-    factors_ahead,
-    manifest_facts,
-    runs_table,
-    same_run,
-    shortened,
-    simulate_area,
-)
+from experiments.run import EVER_REFERRED, OPEN_AT_31_MARCH, OPEN_STATES, Simulated, shortened, simulate_area
+from experiments.run_folder import factors_ahead, manifest_facts, runs_table, same_run
 from experiments.weekly import ELSEWHERE, system_frame, weekly_columns
 from tests.experiments.conftest import SAMPLE
 
