@@ -34,6 +34,8 @@ HOW: dict[By, str] = {
     "simulation",
     "none": "moves from a Gaussian around the fit, held against runs of the simulation",
 }
+FAR_AHEAD = 2.0
+"""A forecast that is farther than this from what factors alone lead to, in standard deviations of that, is told."""
 FAR_OFF = 0.1
 """A judged quantile that its distribution misses by more than this share is told."""
 
@@ -145,7 +147,9 @@ def _ahead_in_words(draws: AreaDraws, process: Process) -> str:
     moving = f"factors move as those of {process.n_areas} areas did up to {process.until}"
     if "outlook" not in draws.made:
         return moving
-    return f"{moving}, so that five figures lie where they are forecast for three years (see 'journeys backtest')"
+    moved = float(draws.made["outlook"]["moved"])
+    far = f"; by themselves they would lead {moved:.1f} standard deviations away" if moved > FAR_AHEAD else ""
+    return f"{moving}, so that five figures lie where they are forecast for three years (see 'journeys backtest'){far}"
 
 
 def table_behind(statistics: Statistics, made: SavedFit) -> Statistics | None:

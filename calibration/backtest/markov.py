@@ -148,7 +148,7 @@ def markov_of(statistics: Statistics, area: Area, origin: int, reference: int = 
     exposed = np.mean([(before + after) / 2 for _, _, before, after in flows], axis=0)
     per_child = np.mean([c for _, c, _, _ in flows], axis=0) / np.maximum(exposed, 1.0)
     homes = by_home(statistics, area, origin, now.sum())
-    share = homes / homes.sum()
+    share = _shares(homes)
     speed = LEAVES_HOME / (LEAVES_HOME * share).sum()
     stock = now[:, None] * share
     entries = entering[:, None] * STARTS_AT_HOME / STARTS_AT_HOME.sum()
@@ -158,12 +158,20 @@ def markov_of(statistics: Statistics, area: Area, origin: int, reference: int = 
     if before is None:
         return Markov(stock, entries, leaving, still)
     then = by_home(statistics, area, origin - 1, before.sum())
-    past = Markov(before[:, None] * then / then.sum(), entries, leaving, still)
+    past = Markov(before[:, None] * _shares(then), entries, leaving, still)
     unmoved = past.years(1)[0][0].sum(axis=0)
+    if unmoved.sum() == 0:
+        return Markov(stock, entries, leaving, still)
     surplus = unmoved * homes.sum() / unmoved.sum() - homes
     gives, takes = np.maximum(surplus, 0.0), np.maximum(-surplus, 0.0)
     moves = gives[:, None] * takes / max(takes.sum(), 1e-9) / np.maximum(unmoved, 1.0)[:, None]
     return Markov(stock, entries, leaving, moves)
+
+
+def _shares(homes: Array) -> Array:
+    """Return the share of each kind of home; where nobody is looked after, that of England's children who start."""
+    there = homes if homes.sum() > 0 else STARTS_AT_HOME
+    return np.asarray(there / there.sum())
 
 
 def forecast(statistics: Statistics, area: Area, origin: int, ahead: int) -> dict[str, Array]:

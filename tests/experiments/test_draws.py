@@ -272,6 +272,7 @@ def test_years_ahead_agree_with_what_is_forecast_where_the_table_is_at_hand(
     quick: SavedFit, statistics: Statistics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
+    moved = [0.5]
 
     def draw_area(fitted: Fitted, *, n_draws: int, ahead: Any, **_rest: Any) -> AreaDraws:
         given.append(ahead)
@@ -280,13 +281,17 @@ def test_years_ahead_agree_with_what_is_forecast_where_the_table_is_at_hand(
 
     def with_outlook(draws: AreaDraws, prior: Any, table: Statistics) -> AreaDraws:
         assert (prior, table) == ("the prior", statistics)
-        return replace(draws, made={"outlook": {"moved": 0.5}})
+        return replace(draws, made={"outlook": {"moved": moved[0]}})
 
     monkeypatch.setattr(area_module, "draw_area", draw_area)
     monkeypatch.setattr(outlook_module, "with_outlook", with_outlook)
     assert "lie where they are forecast" in REAL_DRAWS_OF(quick.fitted, 3, nothing, statistics=statistics).made["ahead"]
+    assert "by themselves" not in REAL_DRAWS_OF(quick.fitted, 3, nothing, statistics=statistics).made["ahead"]
+    moved[0] = 3.46
+    far = REAL_DRAWS_OF(quick.fitted, 3, nothing, statistics=statistics).made["ahead"]
+    assert "by themselves they would lead 3.5 standard deviations away" in far
     assert "forecast" not in REAL_DRAWS_OF(quick.fitted, 3, nothing, statistics=None).made["ahead"]
-    assert given[1] is None
+    assert given[-1] is None
     assert parameter_draws.table_behind(statistics, quick) is statistics
     other = replace(quick, statistics=dict(quick.statistics) | {"sha256": "0" * 64})
     assert parameter_draws.table_behind(statistics, other) is None

@@ -76,6 +76,24 @@ def test_homes_follow_the_year_before_by_the_fewest_moves():
     assert not ((model.moves > 0) & (model.moves.T > 0)).any()
 
 
+@pytest.mark.parametrize("empty", [2023, 2024])
+def test_an_authority_where_nobody_was_looked_after_is_forecast_too(monkeypatch, empty):
+    """As in the City of London now and then: at the origin, or the year before it."""
+    real = markov.by_age
+
+    def none_then(statistics, area, measure, group, year):
+        found = real(statistics, area, measure, group, year)
+        return found * 0 if (measure, year) == (markov.STOCK, empty) else found
+
+    monkeypatch.setattr(markov, "by_age", none_then)
+    statistics = read_statistics()
+    told = markov.forecast(statistics, statistics.area("Blackpool"), 2024, 3)
+    assert set(told) == {"cla_at_31_march", "cla_started", "cla_ceased"}
+    for quantiles in told.values():
+        assert np.isfinite(quantiles).all()
+        assert (quantiles >= 0).all()
+
+
 def test_a_hidden_age_gets_what_is_left_of_the_whole(tmp_path):
     rows = [("cla_at_31_march", "total", 50), *((markov.STOCK, f"Age group | {label}", n) for label, n in (
         ("1 to 4 years", 10), ("5 to 9 years", 10), ("10 to 15 years", 20), ("16 years and over", 7)))]  # fmt: skip
