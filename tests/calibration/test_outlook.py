@@ -185,10 +185,10 @@ def test_the_outlook_is_what_the_backtest_forecasts(seen: tuple[Response, Outloo
 
 def test_shipped_draws_lead_to_the_outlook(shipped: AreaDraws, seen: tuple[Response, Outlook]) -> None:
     there, found = seen
-    which = np.arange(0, len(shipped), 8)
+    which = np.arange(0, len(shipped), 12)
     figures = there.exact(shipped, which)
     spread = np.sqrt(found.spread**2 - LUCK / found.middle)
-    # 13 draws: 4 standard errors of a mean, 15 figures: a false alarm in 1,000. Figures give way a little (PLAY).
+    # 9 draws: 4 standard errors of a mean, 15 figures: a false alarm in 1,000. Figures give way a little (PLAY).
     off = np.abs(figures.mean(axis=0) - np.log(found.middle))
     assert (off < 4 * spread / np.sqrt(which.size) + PLAY * spread).all()
     assert 0.7 < np.median(figures.std(axis=0) / spread) < 1.4
@@ -199,7 +199,7 @@ def test_without_it_looked_after_children_drift_away(shipped: AreaDraws, seen: t
     there, found = seen
     prior = process_until(2025).prior(shipped.logs.shape[1], area=NORTH_TYNESIDE)
     plain = replace(shipped, logs=prior.draws(shipped.logs[:, : shipped.n_fitted], 1))
-    off = there.exact(plain, np.arange(0, 100, 8)).mean(axis=0) - np.log(found.middle)
+    off = there.exact(plain, np.arange(0, 100, 12)).mean(axis=0) - np.log(found.middle)
     assert (off[:, STOCK] < -0.03).all()
 
 

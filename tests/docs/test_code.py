@@ -154,7 +154,13 @@ def test_what_the_tutorial_says_of_the_three_plans_holds(tutorial):
     assert max(stay, key=stay.get) == "5-9"
 
 
-@pytest.mark.parametrize("page", HOW_TOS)
+LONG = ("how_to/mechanisms.md", "explanation/behaviours.md")
+"""What these do with mechanisms, tests of the commands and of the engine do too, in smaller areas."""
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow) if page in LONG else page for page in HOW_TOS]
+)
 def test_the_how_to_runs_after_the_tutorial(page, tutorial):
     assert run_page(page, dict(tutorial)).strip()
 

@@ -372,7 +372,7 @@ def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopped_in_the_middle(stop: signal.Signals, work: Path) -> None:
     (work / "notes.txt").write_text("mine")
     # A shell that starts a job in the background lets it ignore Ctrl-C, and a child would inherit that.

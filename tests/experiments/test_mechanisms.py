@@ -279,7 +279,10 @@ def test_without_mechanisms_nothing_is_new(here: Path) -> None:
 # Stopped and resumed -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("job", ["switch_on", "simulate_area", "write_run"])
+@pytest.mark.parametrize(
+    "job",
+    ["simulate_area", *(pytest.param(job, marks=pytest.mark.slow) for job in ("switch_on", "write_run"))],
+)
 def test_a_run_that_was_stopped_goes_on_with_what_was_asked_for(here: Path, job: str) -> None:
     stopped(job, *WORDS, "--to", job)
     order = unfinished.read_order(Path(job))

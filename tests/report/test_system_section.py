@@ -72,6 +72,7 @@ def small_report(path: Path, **system: Any) -> Path:
 
 
 @pytest.mark.browser
+@pytest.mark.slow  # the fast suite has axe look at the report without mechanisms
 def test_no_finding_with_mechanisms(look: Looker, built: Path, tmp_path: Path) -> None:
     looked = look(small_report(tmp_path / "page.html"))
     page = looked.open()
