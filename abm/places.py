@@ -292,7 +292,7 @@ class Places:
         told = (listed.why != OFF_THE_LIST) | (listed.outcome <= OUT_OF_KIND)
         child, home, outcome, why = listed.child[told], listed.to[told], listed.outcome[told], listed.why[told]
         found = home >= 0
-        kind = np.where(found, self.homes.kind[home], -1).astype(np.int8)
+        kind = np.where(found, self.homes.kind[home].astype(np.int8), np.int8(-1))
         band = np.where(found, self.homes.band[home], -1).astype(np.int8)
         return Answers(child, home, kind, band, outcome, why)
 
