@@ -293,7 +293,7 @@ class Places:
         child, home, outcome, why = listed.child[told], listed.to[told], listed.outcome[told], listed.why[told]
         found = home >= 0
         kind = np.where(found, self.homes.kind[home].astype(np.int8), np.int8(-1))
-        band = np.where(found, self.homes.band[home], -1).astype(np.int8)
+        band = np.where(found, self.homes.band[home].astype(np.int8), np.int8(-1))
         return Answers(child, home, kind, band, outcome, why)
 
     def _make_room(self, n: int) -> None:
