@@ -81,7 +81,7 @@ class Found:
         n = len(self.ranks)
         which = self.ranks * bins // (N_RANKED + 1)
         counts = np.stack([np.bincount(column, minlength=bins) for column in which.T])
-        out: Array = ((counts - n / bins) ** 2 / (n / bins)).sum(axis=1)
+        out: Array = ((counts - n / bins) ** 2 / (n / bins)).sum(axis=1, dtype=np.float64)
         return out
 
     def p_value(self, bins: int = 10) -> float:
