@@ -21,6 +21,7 @@ set right twice by the mean field itself at some of the draws.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -32,24 +33,24 @@ from calibration.backtest.fits import AHEAD, OriginFit
 from calibration.backtest.lessons import Lessons, forecast_all, read_lessons, seen_at
 from calibration.backtest.panel import FIGURES, PLANS, STOCK, panel_of
 from calibration.backtest.scores import BANDS, MEDIAN, ends_of
+from calibration.backtest.views import PLACES
 from calibration.fit import Fitted
-from calibration.levers import FITTED_FIGURES, LEVERS
+from calibration.levers import LEVERS
 from calibration.pooling import Prior
 from calibration.posterior.draws import AreaDraws
 from calibration.posterior.fast import FastYears
 from calibration.statistics import ENGLAND, Statistics
 
 Array = NDArray[np.float64]
-PLACES = [FITTED_FIGURES.index(figure) for figure in FIGURES]
 LUCK = np.array([0.5 if figure in (STOCK, PLANS) else 1.0 for figure in range(len(FIGURES))])
 """Variance of a run's figure around its expectation, in units of the figure, as runs show it."""
 MOST_LUCK = 0.75
-"""Luck is never taken for more than this share of a forecast's variance."""
+"""Luck is never taken for more than this share of a forecast's variance (assumed)."""
 PLAY = 0.15
 """By what share of its own spread a figure may differ from its forecast before moving factors is as dear (assumed)."""
 LOOKS = 16
 """Draws at which the mean field itself is asked."""
-_Z80 = 1.2815515655446004
+_Z80 = NormalDist().inv_cdf(0.9)
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ def agreeing(draws: AreaDraws, prior: Prior, outlook: Outlook, response: Respons
     """Return the draws with years ahead that lead to the outlook, and how far they had to be moved.
 
     What is told: `moved`, the root mean square of how far the middles of the forecast figures were moved, in standard
-    deviations of what the draws said before; and `looks`, how many times the mean field was asked.
+    deviations of what the draws said before; `missed`, the largest share by which the middle of one still lies beside
+    its forecast (no factor moves children who arrive unaccompanied); `looks`, how often the mean field was asked.
     """
     k, ahead = draws.n_fitted, len(response.base)
     middle, spread = outlook.middle[:ahead], outlook.spread[:ahead]
@@ -188,6 +190,7 @@ def agreeing(draws: AreaDraws, prior: Prior, outlook: Outlook, response: Respons
     told = {
         "figures": len(aim),
         "moved": round(float(np.sqrt((((aim - before.mean(axis=0)) / wide) ** 2).mean())), 3),
+        "missed": round(float(np.expm1(np.abs(left - slope @ (gain @ left))).max()), 3),
         "looks": 2 * looked.size,
     }
     return moved, told

@@ -52,6 +52,7 @@ WITH_NUMBERS = (
     "calibration/least_squares.py",
     "calibration/posterior/likelihood.py",
     "calibration/posterior/matching.py",
+    "calibration/posterior/steady.py",
     "calibration/levers.py",
     "calibration/outlook.py",
     "calibration/pooling.py",

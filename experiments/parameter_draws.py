@@ -147,9 +147,11 @@ def _ahead_in_words(draws: AreaDraws, process: Process) -> str:
     moving = f"factors move as those of {process.n_areas} areas did up to {process.until}"
     if "outlook" not in draws.made:
         return moving
-    moved = float(draws.made["outlook"]["moved"])
+    outlook = draws.made["outlook"]
+    moved, missed = float(outlook["moved"]), float(outlook["missed"])
     far = f"; by themselves they would lead {moved:.1f} standard deviations away" if moved > FAR_AHEAD else ""
-    return f"{moving}, so that five figures lie where they are forecast for three years (see 'journeys backtest'){far}"
+    there = f"so that five figures lie where they are forecast for three years, {missed:.0%} off at most"
+    return f"{moving}, {there} (see 'journeys backtest'){far}"
 
 
 def table_behind(statistics: Statistics, made: SavedFit) -> Statistics | None:

@@ -115,8 +115,8 @@ def factors_ahead(fitted: Fitted, draws: AreaDraws | None = None) -> str:
         if "outlook" not in draws.made:
             return f"{anew}."
         return (
-            f"{anew}; for three years so that five figures of the area lie where they are forecast from its published "
-            "ones (see 'journeys backtest')."
+            f"{anew}; for three years so that five figures of the area lie where they are forecast, nearly, from its "
+            "published ones (see 'journeys backtest')."
         )
     first = max(fitted.scenario.first_year, last - CARRIED_AHEAD_FROM + 1)
     years = f"{first} and {last}" if first == last - 1 else f"{first} to {last}" if first < last else f"{last}"

@@ -37,7 +37,8 @@ WORDS = {
     BALANCE: "Ceased as many as started, started as many as ceased; looked after: last year's change again each year.",
     BESIDE: "Plans: as many as England has for so many looked after; the others: for so many plans.",
 }
-_PLACES = [FITTED_FIGURES.index(figure) for figure in FIGURES]
+PLACES = [FITTED_FIGURES.index(figure) for figure in FIGURES]
+"""Where the forecast figures stand among those that are fitted."""
 
 
 def views_at(known: Panel, fits: Mapping[str, OriginFit], moves: Array) -> dict[str, Array]:
@@ -76,7 +77,7 @@ def _of_model(fit: OriginFit, last: Array, moves: Array) -> tuple[Array, Array]:
     change = FACTOR_PART * (fit.logs[-FACTOR_YEARS:].mean(axis=0) - fit.logs[-1])
     response = np.cumsum(moves[:AHEAD] @ change, axis=0)
     usual = model * np.exp(np.clip(response, -0.7, 0.7))
-    return last[:, None] * model[:, _PLACES].T, last[:, None] * usual[:, _PLACES].T
+    return last[:, None] * model[:, PLACES].T, last[:, None] * usual[:, PLACES].T
 
 
 def _constant(level: Array) -> Array:

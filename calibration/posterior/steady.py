@@ -29,7 +29,7 @@ from calibration.posterior.likelihood import Seen, interval
 
 Array = NDArray[np.float64]
 NARROW = 0.5
-"""An interval no wider than this share of the figure's standard deviation counts as a number, its width as variance."""
+"""An interval no wider than this share of the figure's standard deviation counts as a number (assumed)."""
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def about(comparison: Comparison, careers: pl.DataFrame) -> dict[str, Any]:
             published_to=int(manifest["fit"]["published_to"]),
             required=None if tested is None else score(required_only(tested)),
             drawn="draws" in manifest,
-            forecast="outlook" in manifest.get("draws", {}).get("made", {}),
+            missed=manifest.get("draws", {}).get("made", {}).get("outlook", {}).get("missed"),
         )
         + headline(manifest),
         "missed": words.missed(comparison.residuals, careers),

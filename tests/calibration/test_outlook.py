@@ -103,6 +103,8 @@ def test_figures_lie_where_they_are_forecast_and_vary_as_much(draws: AreaDraws, 
     assert np.allclose(after.std(axis=0), np.sqrt(0.1**2 - LUCK / told.middle), rtol=0.05)
     assert np.abs(before.mean(axis=0) - np.log(told.middle)).max() > 0.01
     assert how["figures"] == AHEAD * len(FIGURES)
+    missed = np.expm1(np.abs(after.mean(axis=0) - np.log(told.middle)).max())
+    assert how["missed"] == pytest.approx(missed, abs=6e-4)
     assert np.array_equal(moved.logs[:, :FITTED], draws.logs[:, :FITTED])
 
 
@@ -132,6 +134,15 @@ def test_what_the_derivatives_do_not_know_is_set_right(draws: AreaDraws, prior: 
     moved, _ = agreeing(draws, prior, told, there)
     # 16 looks say the mean to 0.1 x 0.3 / 4 of a bend: within a tenth of the spread.
     assert np.abs(figures_of(moved, there).mean(axis=0) - np.log(told.middle)).max() < 0.01
+
+
+def test_a_figure_that_no_factor_moves_is_told_as_missed(draws: AreaDraws, prior: Prior) -> None:
+    there, told = world(draws), outlook()
+    there.slope[2, 0] = 0.0
+    told.middle[2, 0] = 1e5 * 1.25
+    moved, how = agreeing(draws, prior, told, there)
+    assert figures_of(moved, there)[:, 2, 0] == pytest.approx(np.full(N, np.log(1e5)))
+    assert how["missed"] == pytest.approx(0.25, abs=1e-3)
 
 
 def test_figures_without_a_forecast_are_left_to_themselves(draws: AreaDraws, prior: Prior) -> None:

@@ -281,7 +281,7 @@ def test_years_ahead_agree_with_what_is_forecast_where_the_table_is_at_hand(
 
     def with_outlook(draws: AreaDraws, prior: Any, table: Statistics) -> AreaDraws:
         assert (prior, table) == ("the prior", statistics)
-        return replace(draws, made={"outlook": {"moved": moved[0]}})
+        return replace(draws, made={"outlook": {"moved": moved[0], "missed": 0.04}})
 
     monkeypatch.setattr(area_module, "draw_area", draw_area)
     monkeypatch.setattr(outlook_module, "with_outlook", with_outlook)
@@ -290,6 +290,7 @@ def test_years_ahead_agree_with_what_is_forecast_where_the_table_is_at_hand(
     moved[0] = 3.46
     far = REAL_DRAWS_OF(quick.fitted, 3, nothing, statistics=statistics).made["ahead"]
     assert "by themselves they would lead 3.5 standard deviations away" in far
+    assert "4% off at most" in far
     assert "forecast" not in REAL_DRAWS_OF(quick.fitted, 3, nothing, statistics=None).made["ahead"]
     assert given[-1] is None
     assert parameter_draws.table_behind(statistics, quick) is statistics

@@ -133,8 +133,10 @@ def test_with_draws_the_words_are_of_draws() -> None:
     assert "went on as they were" in text()
     assert "'journeys backtest' forecasts five of these figures in another way" in text(drawn=True)
     assert "journeys backtest" not in text(drawn=True, sample=20)
-    assert "are made to lie where 'journeys backtest' forecasts them" in text(drawn=True, forecast=True)
-    assert "in another way" not in text(drawn=True, forecast=True)
+    assert "are made to lie where 'journeys backtest' forecasts them" in text(drawn=True, missed=0.03)
+    assert "in another way" not in text(drawn=True, missed=0.03)
+    assert "they do not: one of them is 24% off" in text(drawn=True, missed=0.236)
+    assert "are made to lie" not in text(drawn=True, missed=0.236)
 
 
 def test_the_forecast_is_told_for_the_figures_that_must_be_held_too() -> None:
